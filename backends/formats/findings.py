@@ -1,0 +1,50 @@
+"""Collects what is wrong with data: the first places of each kind and the count of the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from backends.contract import Finding
+
+PLACES_KEPT = 20
+
+
+@dataclass
+class Findings:
+    """Findings by code, in the order they were first met; memory stays bounded on any file."""
+
+    kept: list[tuple[bool, Finding]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    fixes: dict[str, tuple[bool, str]] = field(default_factory=dict)
+
+    def error(self, code: str, message: str, where: str, fix: str) -> None:
+        """Note something no run could survive."""
+        self._add(True, Finding(code, message, where, fix))
+
+    def warn(self, code: str, message: str, where: str, fix: str) -> None:
+        """Note something to know that does not stop a run."""
+        self._add(False, Finding(code, message, where, fix))
+
+    def _add(self, fatal: bool, finding: Finding) -> None:
+        self.counts[finding.code] += 1
+        self.fixes[finding.code] = (fatal, finding.fix)
+        if self.counts[finding.code] <= PLACES_KEPT:
+            self.kept.append((fatal, finding))
+
+    def errors(self) -> tuple[Finding, ...]:
+        """The errors, each kind closed by the count of what was left out."""
+        return self._side(True)
+
+    def warnings(self) -> tuple[Finding, ...]:
+        """The warnings, each kind closed by the count of what was left out."""
+        return self._side(False)
+
+    def _side(self, fatal: bool) -> tuple[Finding, ...]:
+        rest = [
+            Finding(code, f"and {count - PLACES_KEPT:,} more of this kind", f"{count:,} places in all", fix)
+            for code, count in self.counts.items()
+            for side, fix in (self.fixes[code],)
+            if count > PLACES_KEPT and side is fatal
+        ]
+        return tuple([finding for side, finding in self.kept if side is fatal] + rest)

@@ -1,0 +1,100 @@
+"""What a cell means: missing, a number, a date or a text."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+# The words that pandas and R write for a missing value, compared after stripping and lower-casing.
+MISSING_WORDS = frozenset({"", "na", "n/a", "#n/a", "#na", "nan", "-nan", "null", "none", "<na>", "nil"})
+
+_PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+
+# Larger whole numbers lose digits in a float: they are codes, not quantities.
+LARGEST_EXACT = 2**53
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell says nothing."""
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING_WORDS
+    if isinstance(value, float):
+        return math.isnan(value)
+    return False
+
+
+def as_number(value: Any, decimal_comma: bool = False) -> float | None:
+    """The finite number a cell holds, else None; `1,234.5` counts, `39,1` only where commas are decimal."""
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, int | float):
+        return float(value) if math.isfinite(value) else None
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if _PLAIN.fullmatch(text):
+        number = float(text)
+        return number if math.isfinite(number) else None
+    if decimal_comma and _DECIMAL_COMMA.fullmatch(text):
+        return float(text.replace(",", "."))
+    if not decimal_comma and _THOUSANDS.fullmatch(text):
+        return float(text.replace(",", ""))
+    return None
+
+
+def is_code(value: Any) -> bool:
+    """Whether digits are a code and not a quantity: a leading zero, or more digits than a float can hold."""
+    text = str(value).strip()
+    if not text.lstrip("+-").isdigit():
+        return False
+    digits = text.lstrip("+-")
+    return (len(digits) > 1 and digits[0] == "0") or int(digits[:20]) > LARGEST_EXACT
+
+
+def as_timestamp(value: Any) -> float | None:
+    """Seconds since 1970 of an ISO date or date-time, else None."""
+    if isinstance(value, datetime):
+        return value.timestamp()
+    text = str(value).strip()
+    if len(text) < 8 or not text[:4].isdigit():
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    try:
+        return moment.timestamp()
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def as_text(value: Any) -> str:
+    """A cell as the text a model reads; lists and objects as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_EXACT:
+        return str(int(value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def as_label(value: Any) -> str:
+    """A cell as a class name: surrounding spaces do not make another class."""
+    return " ".join(as_text(value).split())
+
+
+def normal_name(name: str) -> str:
+    """A column name with case, spaces and punctuation left out, for comparing."""
+    return re.sub(r"[\W_]+", "", name).lower()
