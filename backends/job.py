@@ -1,0 +1,90 @@
+"""One training job: its folder, its request, its event log and its signals, handed to a backend as one value."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.contract import RunFiles, RunSpec, read_json, write_json
+from backends.events import EventWriter
+from backends.registry import Task
+from backends.signals import StopControl
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a backend is given."""
+
+    files: RunFiles
+    spec: RunSpec
+    task: Task
+    options: Any
+    events: EventWriter
+    control: StopControl
+    resume_step: int
+    resume_from: Path | None
+
+    def record_data(self, **facts: Any) -> None:
+        """Write data.json: what exactly this run was trained on."""
+        path = Path(self.spec.data)
+        digest = hashlib.sha256()
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        write_json(
+            self.files.data,
+            {"path": str(path), "size_bytes": path.stat().st_size, "sha256": digest.hexdigest(), **facts},
+        )
+
+    def update_report(self, **parts: Any) -> None:
+        """Add to report.json; it holds the baseline from early on and everything at the end."""
+        write_json(self.files.report, {**(read_json(self.files.report) or {}), **parts})
+
+    def record_baselines(
+        self, baselines: Mapping[str, Mapping[str, float]], primary: str
+    ) -> tuple[str, dict[str, float]]:
+        """Report all baselines and return the name and scores of the one that is best by the primary metric."""
+        sign = 1 if lower_is_better(primary) else -1
+        name = min(baselines, key=lambda each: sign * baselines[each][primary])
+        scores = dict(baselines[name])
+        self.update_report(baselines=baselines, baseline=scores, baseline_name=name)
+        told = "; ".join(f"{each}: {primary} {values[primary]:.4f}" for each, values in baselines.items())
+        self.events.notice(f"baselines on the evaluation rows: {told}")
+        return name, scores
+
+    def report_memory(self) -> int:
+        """Emit the peak memory of this process, on the GPU where one was used, and return it in bytes."""
+        import sys
+
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+            peak, device, source = int(torch.cuda.max_memory_allocated()), "cuda", "cuda-allocated"
+        else:
+            peak, device, source = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "cpu", "rss"
+        self.events.emit("memory", peak_bytes=peak, device=device, source=source)
+        return peak
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of a metric is the better one."""
+    return metric in ("rmse", "mse", "mae", "eval_loss", "loss", "perplexity", "wer", "cer")
+
+
+class Pace:
+    """Rows per second since the last look, for the metrics events."""
+
+    def __init__(self) -> None:
+        self._time = time.monotonic()
+        self._rows = 0.0
+
+    def rate(self, rows: float) -> float | None:
+        """The rate between the last call and this one, given the running total of rows."""
+        now = time.monotonic()
+        seconds, gained = now - self._time, rows - self._rows
+        self._time, self._rows = now, rows
+        return round(gained / seconds, 1) if seconds > 0 else None

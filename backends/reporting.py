@@ -1,0 +1,91 @@
+"""The end of a run: report.json, a model card and the `finished` event."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from backends.contract import read_json
+from backends.job import Job, lower_is_better
+
+_REPORTED_PACKAGES = ("torch", "transformers", "peft", "xgboost", "scikit-learn", "numpy")
+
+
+def finish(
+    job: Job,
+    *,
+    metrics: Mapping[str, float],
+    baseline: Mapping[str, float],
+    baseline_name: str,
+    training_seconds: float,
+    details: Mapping[str, Any],
+) -> None:
+    """Write the report and the model card, then say that the run finished."""
+    peak = job.report_memory()
+    job.update_report(
+        metrics=dict(metrics),
+        baseline=dict(baseline),
+        baseline_name=baseline_name,
+        memory={"measured_peak_bytes": peak, "estimated_bytes": job.spec.estimate.get("total_bytes")},
+        training_seconds=round(training_seconds, 3),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+        details=dict(details),
+    )
+    job.files.readme.write_text(model_card(job, metrics, baseline, baseline_name), encoding="utf-8")
+    job.events.phase("done")
+    job.events.emit(
+        "finished",
+        metrics=dict(metrics),
+        baseline=dict(baseline),
+        model_path=str(job.files.model.relative_to(job.files.folder)),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _REPORTED_PACKAGES:
+        if package.replace("scikit-learn", "sklearn") in sys.modules:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                continue
+    return found
+
+
+def model_card(job: Job, metrics: Mapping[str, float], baseline: Mapping[str, float], baseline_name: str) -> str:
+    """What the model is, what it was trained on and what it reached, in Markdown."""
+    spec, data = job.spec, read_json(job.files.data) or {}
+    rows = []
+    for name, value in metrics.items():
+        other = baseline.get(name)
+        gain = "" if other is None else f"{value - other:+.4f}"
+        rows.append(f"| {name} | {value:.4f} | {'unknown' if other is None else f'{other:.4f}'} | {gain} |")
+    settings = "\n".join(
+        f"- `{name}` = `{value}`" + (f": {spec.reasons[name]}" if name in spec.reasons else "")
+        for name, value in spec.settings.items()
+    )
+    better = "lower" if lower_is_better(job.task.metrics[0]) else "higher"
+    return f"""# {spec.name}
+
+{job.task.title}: `{spec.task}`, method `{spec.method}`, base model `{spec.model}`.
+
+Trained on `{data.get("path")}` (sha256 `{str(data.get("sha256"))[:16]}`): {data.get("train_rows")} rows to train,
+{data.get("eval_rows")} rows held out. Roles: {", ".join(f"{role} = `{name}`" for role, name in spec.columns.items())}.
+
+| metric | this model | {baseline_name} | difference |
+|---|---|---|---|
+{chr(10).join(rows)}
+
+The first metric decides; {better} is better. All scores are on the held-out rows.
+
+## Settings
+
+{settings or "The defaults of the task."}
+
+The whole request is in `spec.toml`; `forge-tui train spec.toml` repeats it.
+"""
