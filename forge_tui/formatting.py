@@ -1,0 +1,22 @@
+"""Durations, sizes and counts as people read them."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float | None) -> str:
+    """`38s`, `6m 02s`, `2h 05m`, `3d 04h`; `?` when unknown."""
+    if seconds is None:
+        return "?"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def gibibytes(count: int | float | None) -> str:
+    """`21.8` GiB without the unit; `?` when unknown."""
+    return "?" if count is None else f"{count / 2**30:.1f}"

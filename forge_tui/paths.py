@@ -1,0 +1,41 @@
+"""Where the app keeps its files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from backends.contract import UsageError
+
+
+def forge_home() -> Path:
+    """`$FORGE_HOME` or the user's data folder, made for the owner alone when it is not there yet."""
+    chosen = os.environ.get("FORGE_HOME")
+    if chosen:
+        home = Path(chosen).expanduser().absolute()
+    else:
+        from platformdirs import user_data_path
+
+        home = user_data_path("forge-tui", appauthor=False)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "runs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {home} cannot be made",
+            error.strerror or str(error),
+            "Set FORGE_HOME to a folder you can write to.",
+        ) from None
+    return home
+
+
+def runs_folder() -> Path:
+    """The folder that holds one folder a run."""
+    return forge_home() / "runs"
+
+
+def library_folder() -> Path:
+    """The folder that holds the `backends` package: what the trainer gets as its PYTHONPATH."""
+    import backends.contract
+
+    return Path(backends.contract.__file__).resolve().parents[1]

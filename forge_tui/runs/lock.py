@@ -1,0 +1,57 @@
+"""The lock that says a run is alive: held by supervisor and trainer, freed by the kernel when both are gone."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from backends.contract import ForgeError
+
+_PROBES_LAST = 2.0
+
+
+def take_lock(path: Path) -> int:
+    """Hold the lock and return its descriptor, to be handed on; raises ForgeError when a run holds it.
+
+    A reader that looks at the lock holds it for an instant, so a refusal is tried again for a moment.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + _PROBES_LAST
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise ForgeError(
+                    "The run is still alive", f"a process holds {path}", "Stop it first: forge-tui stop RUN"
+                ) from None
+            time.sleep(0.02)
+        except OSError as error:
+            os.close(descriptor)
+            raise ForgeError(
+                "This file system cannot lock files",
+                f"{os.strerror(error.errno or errno.ENOLCK)} at {path}; without locks a run's state cannot be told",
+                "Set FORGE_HOME to a folder on a local disk.",
+            ) from None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether supervisor or trainer of a run still live."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

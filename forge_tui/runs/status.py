@@ -1,0 +1,139 @@
+"""What state a run is in: derived from its folder at every look, never stored."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from backends.contract import RunFiles, read_json
+from forge_tui.runs.lock import is_locked
+from forge_tui.runs.process import boot_id, host_name
+from forge_tui.runs.tail import last_events
+
+
+class Status(StrEnum):
+    """The states of a run that a person can tell apart."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    DIED = "died"
+    LOST = "lost"
+    ELSEWHERE = "elsewhere"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether processes of the run are at work on this machine."""
+        return self in (Status.STARTING, Status.RUNNING, Status.STOPPING)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A run's state with what it was derived from."""
+
+    status: Status
+    job: Mapping[str, Any]
+    exit: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    events: tuple[Mapping[str, Any], ...]
+
+    @property
+    def attempt(self) -> int:
+        """The number of the present attempt; 0 before the first supervisor wrote it."""
+        return int(self.job.get("attempt", 0))
+
+    @property
+    def ended(self) -> str | None:
+        """When the last attempt ended, if its supervisor lived to tell."""
+        return self.exit["ended"] if self.exit and not self.status.is_alive else None
+
+
+def condition(files: RunFiles) -> Condition:
+    """Look at a run folder and say what state the run is in."""
+    locked = is_locked(files.lock)
+    # In this order: an exit.json written between the two looks belongs to the lock that was seen free.
+    job = read_json(files.job) or {}
+    attempt = job.get("attempt", 0)
+    control = read_json(files.control) or {}
+    asked = str(control.get("request", "")).startswith("stop") and control.get("attempt") == attempt
+    ended = read_json(files.exit)
+    if ended is not None and ended.get("attempt") != attempt:
+        ended = None
+    events = tuple(_of_attempt(last_events(files.events), attempt))
+    if job and job.get("host") != host_name():
+        status = _from_end(ended, events, asked) if ended else Status.ELSEWHERE
+    elif ended is not None:
+        status = _from_end(ended, events, asked)
+    elif locked:
+        status = _while_alive(events, asked)
+    elif job and job.get("boot_id") != boot_id():
+        status = Status.FINISHED if _finished(events) else Status.LOST
+    else:
+        status = Status.FINISHED if _finished(events) else Status.STOPPED if asked and job else Status.DIED
+    return Condition(status, job, ended, _error(status, ended, events), events)
+
+
+def _of_attempt(events: list[dict[str, Any]], attempt: int) -> list[dict[str, Any]]:
+    """The events of the present attempt; without an attempt event in sight all of them are."""
+    for position in range(len(events) - 1, -1, -1):
+        if events[position]["kind"] == "attempt":
+            return events[position:] if events[position].get("n") == attempt else []
+    return events
+
+
+def _finished(events: tuple[Mapping[str, Any], ...]) -> bool:
+    return any(event["kind"] == "finished" for event in events)
+
+
+def _while_alive(events: tuple[Mapping[str, Any], ...], asked: bool) -> Status:
+    if asked:
+        return Status.STOPPING
+    started = any(event["kind"] != "attempt" for event in events)
+    return Status.RUNNING if started else Status.STARTING
+
+
+def _from_end(ended: Mapping[str, Any], events: tuple[Mapping[str, Any], ...], asked: bool) -> Status:
+    if _finished(events):
+        return Status.FINISHED
+    if ended.get("exit_code") == 0 or ended.get("signal") in (signal.SIGTERM, signal.SIGINT):
+        return Status.STOPPED
+    wanted = asked or ended.get("asked_to_stop")
+    return Status.STOPPED if wanted and ended.get("signal") == signal.SIGKILL else Status.FAILED
+
+
+def _error(
+    status: Status, ended: Mapping[str, Any] | None, events: tuple[Mapping[str, Any], ...]
+) -> Mapping[str, Any] | None:
+    """What went wrong: the trainer's own word, else what its end tells."""
+    if status not in (Status.FAILED, Status.DIED, Status.LOST):
+        return None
+    for event in reversed(events):
+        if event["kind"] == "error":
+            return {key: event.get(key) for key in ("what", "why", "fix")}
+    resume = "Resume it: it goes on from its last checkpoint."
+    if status is Status.LOST:
+        return {"what": "The machine was restarted", "why": "the run ended with it", "fix": resume}
+    if status is Status.DIED:
+        why = "supervisor and trainer are gone and neither wrote how it ended; both were killed"
+        return {"what": "The run died", "why": why, "fix": resume}
+    assert ended is not None
+    number = ended.get("signal")
+    if number == signal.SIGKILL:
+        why = (
+            "it was killed with SIGKILL: by the kernel when memory ran out (see: dmesg), by an administrator or by hand"
+        )
+        return {"what": "The trainer was killed", "why": why, "fix": f"Use less memory if that was it. {resume}"}
+    if number:
+        why = f"signal {number} ({signal.Signals(number).name}) ended it"
+        return {"what": "The trainer crashed", "why": why, "fix": f"Look at the end of train.log. {resume}"}
+    if ended.get("exit_code") == 127:
+        why = "its interpreter could not be started; train.log names it"
+        return {"what": "The trainer did not start", "why": why, "fix": "Correct trainer_python in settings.toml."}
+    why = f"it ended with exit code {ended.get('exit_code')} and said no more"
+    return {"what": "The trainer failed", "why": why, "fix": "Look at the end of train.log (forge-tui logs RUN)."}

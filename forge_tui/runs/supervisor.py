@@ -1,0 +1,204 @@
+"""The process beside the trainer: starts it, passes signals on, samples the GPUs and writes how it ended.
+
+Run as `python -m forge_tui.runs.supervisor RUN_FOLDER LOCK_DESCRIPTOR ATTEMPT`, in a session of its own. It holds the
+run's lock together with the trainer. If it is killed the trainer goes on; nothing of the training depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from backends.contract import RunFiles, read_json, write_json
+from forge_tui.paths import library_folder
+from forge_tui.runs.process import RUN_MARKER, boot_id, host_name, identity, marked_processes
+from forge_tui.settings import read_settings
+
+GPU_SECONDS = 5.0
+KILL_SECONDS = 5.0
+_WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+def now() -> str:
+    """This moment as the run folder writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def trainer_environment(files: RunFiles, attempt: int) -> dict[str, str]:
+    """The environment of the trainer: our library first and nothing from the working directory."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(library_folder()),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        RUN_MARKER: str(files.folder),
+        "FORGE_ATTEMPT": str(attempt),
+    }
+
+
+class Supervisor:
+    """One attempt of one run, from the start of the trainer to exit.json."""
+
+    def __init__(self, files: RunFiles, lock: int, attempt: int) -> None:
+        self.files, self.lock, self.attempt = files, lock, attempt
+        self.asked_to_stop = False
+        self.kill_at: float | None = None
+        self.pending: list[int] = []
+
+    def run(self) -> None:
+        """Start the trainer, wait for its end, write exit.json."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Ignored across exec: a checkpoint request before the trainer listens must not end it.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, frame: self.pending.append(received))
+        command = [read_settings().trainer_python, "-m", "backends", str(self.files.folder)]
+        self._write_job(command, None)
+        try:
+            trainer = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                process_group=0,
+                pass_fds=[self.lock],
+                cwd=self.files.folder,
+                env=trainer_environment(self.files, self.attempt),
+            )
+        except OSError as error:
+            print(f"the trainer could not be started: {command[0]}: {error.strerror}", file=sys.stderr)
+            self._write_exit(127)
+            return
+        self._write_job(command, trainer.pid)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        signal.signal(signal.SIGUSR1, lambda received, frame: None)
+        self._write_exit(self._watch(trainer))
+        self._end_left_over()
+
+    def _watch(self, trainer: subprocess.Popen[bytes]) -> int:
+        """Wait for the end of the trainer; signals are taken in turn, so none meets a half-done answer."""
+        for _ in self.pending:
+            self._pass_stop(trainer)
+        gauges = _GpuLog(self.files)
+        while (code := trainer.poll()) is None:
+            gauges.sample_when_due()
+            wait = min(gauges.seconds_left(), max(0.0, self.kill_at - time.monotonic()) if self.kill_at else 60.0)
+            received = signal.sigtimedwait(_WATCHED, wait)
+            number = received.si_signo if received else None
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._pass_stop(trainer)
+            elif number == signal.SIGUSR1 and trainer.poll() is None:
+                trainer.send_signal(signal.SIGUSR1)
+            if self.kill_at is not None and time.monotonic() >= self.kill_at and trainer.poll() is None:
+                os.killpg(trainer.pid, signal.SIGKILL)
+                self.kill_at = None
+        return code
+
+    def _pass_stop(self, trainer: subprocess.Popen[bytes]) -> None:
+        self.asked_to_stop = True
+        if (read_json(self.files.control) or {}).get("request") == "stop-now":
+            self.kill_at = time.monotonic() + KILL_SECONDS
+        if trainer.poll() is None:
+            trainer.send_signal(signal.SIGTERM)
+
+    def _write_job(self, command: list[str], trainer: int | None) -> None:
+        before = read_json(self.files.job) or {}
+        content = {
+            "boot_id": boot_id(),
+            "host": host_name(),
+            "supervisor": identity(os.getpid()),
+            "trainer": identity(trainer) if trainer else None,
+            "command": command,
+            "attempt": self.attempt,
+            "started": now(),
+            "first_started": before.get("first_started") or now(),
+        }
+        self._write(self.files.job, content)
+
+    def _write_exit(self, code: int) -> None:
+        content = {
+            "attempt": self.attempt,
+            "exit_code": code if code >= 0 else None,
+            "signal": -code if code < 0 else None,
+            "asked_to_stop": self.asked_to_stop,
+            "ended": now(),
+        }
+        self._write(self.files.exit, content)
+
+    def _write(self, path: Path, content: dict[str, Any]) -> None:
+        try:
+            write_json(path, content)
+        except OSError:
+            self.files.reserve.unlink(missing_ok=True)  # the disk is full: this is what the reserve is for
+            write_json(path, content)
+
+    def _end_left_over(self) -> None:
+        """Workers that outlive their trainer would keep its memory and its GPU."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            left = marked_processes(self.files.folder)
+            for pid in left:
+                try:
+                    os.kill(pid, number)
+                except (ProcessLookupError, PermissionError):
+                    continue
+            if not left:
+                return
+            deadline = time.monotonic() + KILL_SECONDS
+            while marked_processes(self.files.folder) and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+
+class _GpuLog:
+    """Appends a line of GPU readings to gpu.jsonl now and then; one line says so where there are none."""
+
+    def __init__(self, files: RunFiles) -> None:
+        self._path = files.gpu
+        self._nvml: Any = None
+        self._next = 0.0
+        self._usable = True
+
+    def seconds_left(self) -> float:
+        """Until the next sample."""
+        return max(0.0, self._next - time.monotonic()) if self._usable else 60.0
+
+    def sample_when_due(self) -> None:
+        """Take a sample if it is time for one."""
+        if not self._usable or time.monotonic() < self._next:
+            return
+        if self._nvml is None:
+            from forge_tui.nvml import Nvml
+
+            self._nvml = Nvml()
+        samples = self._nvml.sample()
+        self._usable = samples is not None
+        self._next = time.monotonic() + GPU_SECONDS
+        line = {
+            "t": round(time.time(), 1),
+            "gpus": None if samples is None else [each.to_json() for each in samples],
+            "problem": self._nvml.problem,
+        }
+        try:
+            with open(self._path, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError:
+            self._usable = False  # a full disk is told by the trainer; gauges must not end the supervisor
+
+
+def main() -> None:
+    """Read the arguments and supervise."""
+    folder, lock, attempt = sys.argv[1:4]
+    os.umask(0o077)
+    Supervisor(RunFiles(Path(folder)), int(lock), int(attempt)).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What a person set in settings.toml; strict, so that a typing error is not a silent default."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from dataclasses import dataclass, fields
+
+from backends.contract import UsageError, nearest
+from forge_tui.paths import forge_home
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`trainer_python`: the interpreter that trains, when the server's own torch lives in another environment."""
+
+    trainer_python: str = sys.executable
+
+
+def read_settings() -> Settings:
+    """The settings in force; raises UsageError naming the file and the key."""
+    path = forge_home() / "settings.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(
+            f"{path} cannot be read", str(error), "Correct it, or delete it to use the defaults."
+        ) from None
+    known = tuple(entry.name for entry in fields(Settings))
+    for key, value in content.items():
+        if key not in known:
+            raise UsageError(
+                f"{path}: there is no setting {key!r}",
+                f"the settings are {', '.join(known)}",
+                f"Correct it{nearest(key, known)}.",
+            )
+        if not isinstance(value, str):
+            raise UsageError(f"{path}: {key} is {value!r}", "it must be a text in quotes", "Correct it.")
+    return Settings(**content)

@@ -1,0 +1,1 @@
+"""Facts and arithmetic: what to recommend for data and hardware, each with its reason."""
