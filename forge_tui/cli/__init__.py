@@ -1,0 +1,79 @@
+"""The command line: every command quick, data on stdout, talk on stderr, documented exit codes.
+
+A command imports what it needs when it runs, so that `--help` and the small commands load no screen and no library.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from backends.contract import EXIT_DONE, ForgeError, UsageError
+from forge_tui import __version__
+
+app = typer.Typer(
+    name="forge-tui",
+    help="Train a model of your own: guided, in a detached process, watched live. Without a command it opens the app.",
+    epilog="Exit codes: 0 done; 1 the run or action failed; 2 wrong usage; 3 the data has errors; 130 interrupted.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit(EXIT_DONE)
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Open the app when no command is given."""
+    if context.invoked_subcommand is None:
+        open_app()
+
+
+def open_app(wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> None:
+    """Start the full-screen app at home, at the wizard or at a run; refuses where there is no screen."""
+    problem = None
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        problem = "this is not a terminal"
+    elif os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
+        problem = f"TERM is {os.environ.get('TERM') or 'not set'}, which cannot show a full screen"
+    if problem:
+        raise UsageError(
+            "The app needs a terminal",
+            problem,
+            "Use the commands instead: forge-tui check DATA, forge-tui train --data DATA, forge-tui runs, "
+            "forge-tui logs RUN -f; all of them: forge-tui --help",
+        )
+    from forge_tui.start import run_app
+
+    raise typer.Exit(run_app(wizard_data=wizard_data, wizard=wizard, run_id=run_id))
+
+
+def main() -> None:
+    """Run a command; errors a person can act on are shown once, here, without a traceback."""
+    from forge_tui.cli import data, runs, training, using  # noqa: F401  (each registers its commands)
+    from forge_tui.cli.output import show_error
+
+    try:
+        app()
+    except ForgeError as error:
+        show_error(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away; nothing is wrong, and Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_DONE)

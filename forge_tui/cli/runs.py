@@ -1,0 +1,185 @@
+"""Commands about runs that exist: list, show, watch, logs, stop, checkpoint, resume, delete."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from backends.contract import EXIT_INTERRUPTED, RunFiles
+from forge_tui.cli import app, open_app
+from forge_tui.cli.output import say, score, scores, show, show_json, show_table
+
+RUN_HELP = "An id, the beginning of one, a name, or 'last'."
+Run = Annotated[str, typer.Argument(help=RUN_HELP)]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+_LOOK_SECONDS = 0.2
+
+
+@app.command()
+def runs(json: Json = False) -> None:
+    """List all runs, newest first."""
+    from forge_tui.runs.store import list_runs
+    from forge_tui.runs.summary import summarise_run
+
+    summaries = [summarise_run(files) for files in list_runs()]
+    if json:
+        show_json([summary.to_json() for summary in summaries])
+        return
+    if not summaries:
+        say("There are no runs yet. Start one: forge-tui demo")
+        return
+    rows = []
+    for run in summaries:
+        share = run.progress
+        result = scores(run.metrics, 2) if run.error is None else str(run.error.get("what"))
+        rows.append((run.name, run.task or "?", run.status, "" if share is None else f"{share:.0%}", result, run.id))
+    show_table(("name", "task", "status", "done", "result", "id"), rows)
+
+
+@app.command(name="show")
+def show_run(run: Run, json: Json = False) -> None:
+    """Show one run: state, scores against the baseline, where its files are."""
+    from forge_tui.runs.store import find_run
+    from forge_tui.runs.summary import summarise_run
+
+    summary = summarise_run(find_run(run))
+    if json:
+        show_json(summary.to_json())
+        return
+    show(f"{summary.name}   {summary.task}   {summary.model}   {summary.method}")
+    show(f"status    {summary.status}")
+    if summary.step is not None:
+        show(f"step      {summary.step:,} of {summary.total_steps or '?'}")
+    show(f"started   {summary.started or 'unknown'}   ended {summary.ended or 'not yet'}")
+    for name, value in summary.metrics.items():
+        other = summary.baseline.get(name)
+        beside = "" if other is None else f"   {summary.baseline_name} {score(other)} ({value - other:+.4f})"
+        show(f"{name:<16} {score(value)}{beside}")
+    for key in ("what", "why", "fix"):
+        if summary.error and summary.error.get(key):
+            show(f"{key:<9} {summary.error[key]}")
+    show(f"files     {summary.path}")
+
+
+@app.command()
+def watch(run: Run) -> None:
+    """Open the live monitor of a run."""
+    from forge_tui.runs.store import find_run
+
+    open_app(run_id=find_run(run).folder.name)
+
+
+@app.command()
+def logs(
+    run: Run,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines arrive, until the run ends.")] = False,
+) -> None:
+    """Print what the trainer wrote, as plain text."""
+    from forge_tui.runs.status import condition
+    from forge_tui.runs.store import find_run
+    from forge_tui.runs.tail import LineTail
+
+    files = find_run(run)
+    tail = LineTail(files.log)
+    try:
+        while True:
+            alive = follow and condition(files).status.is_alive
+            while True:
+                for line in tail.read():
+                    show(line.decode("utf-8", errors="replace"))
+                if not tail.behind:
+                    break
+            if not alive:
+                break
+            time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if tail.unfinished:
+        show(tail.unfinished.decode("utf-8", errors="replace"))
+
+
+@app.command()
+def stop(
+    run: Run, now: Annotated[bool, typer.Option("--now", help="Kill what has not stopped after 5 s.")] = False
+) -> None:
+    """Save a checkpoint and stop; waits until it is done and never kills unless told to."""
+    from forge_tui.runs.control import request_stop
+    from forge_tui.runs.status import condition
+    from forge_tui.runs.store import find_run
+
+    files = find_run(run)
+    request_stop(files, now)
+    say("stopping after the present step" + (", killing after 5 s" if now else "; Ctrl-C stops waiting, not the stop"))
+    try:
+        while condition(files).status.is_alive:
+            time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    step = _newest_checkpoint(files)
+    kept = f"checkpoint {step} is kept; go on with: forge-tui resume {files.folder.name}" if step else "no checkpoint"
+    say(f"{condition(files).status}; {kept}")
+
+
+@app.command()
+def checkpoint(run: Run) -> None:
+    """Ask for a checkpoint after the present step and wait until it is saved."""
+    from backends.contract import ForgeError
+    from forge_tui.runs.control import request_checkpoint
+    from forge_tui.runs.status import condition
+    from forge_tui.runs.store import find_run
+
+    files = find_run(run)
+    before = _newest_checkpoint(files)
+    request_checkpoint(files)
+    try:
+        while condition(files).status.is_alive:
+            if (step := _newest_checkpoint(files)) != before:
+                say(f"checkpoint {step} is saved")
+                return
+            time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if (step := _newest_checkpoint(files)) != before:
+        say(f"checkpoint {step} is saved")
+        return
+    raise ForgeError("No checkpoint was saved", f"the run is {condition(files).status} now", "See: forge-tui show RUN")
+
+
+def _newest_checkpoint(files: RunFiles) -> int | None:
+    """The step of the newest sealed checkpoint."""
+    steps = [int(seal.parent.name.rpartition("-")[2]) for seal in files.checkpoints.glob("checkpoint-*/forge.json")]
+    return max(steps, default=None)
+
+
+@app.command()
+def resume(
+    run: Run, detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False, json: Json = False
+) -> None:
+    """Go on with a run that ended before its time, from its last checkpoint, and follow it."""
+    from forge_tui.cli.training import follow_to_end
+    from forge_tui.runs.control import resume_run
+    from forge_tui.runs.store import find_run
+
+    files = find_run(run)
+    step = _newest_checkpoint(files)
+    attempt = resume_run(files)
+    say(f"attempt {attempt} " + (f"goes on from step {step}" if step else "starts from the beginning: no checkpoint"))
+    if detach:
+        return
+    raise typer.Exit(follow_to_end(files, json))
+
+
+@app.command()
+def delete(run: Run, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Delete a run with its checkpoints and its model."""
+    from forge_tui.runs.control import delete_run
+    from forge_tui.runs.store import find_run
+    from forge_tui.runs.summary import run_name
+
+    files = find_run(run)
+    if not yes:
+        typer.confirm(f"Delete {run_name(files)} ({files.folder.name}) with its checkpoints and model?", abort=True)
+    delete_run(files)
+    say(f"deleted {files.folder.name}")

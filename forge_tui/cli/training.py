@@ -1,0 +1,116 @@
+"""Commands that start runs: `train`, `demo`, `new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backends.contract import RunFiles, UsageError, read_spec
+from forge_tui.cli import app, open_app
+from forge_tui.cli.data import MAP_HELP, parse_pairs
+from forge_tui.cli.output import grouped, say, show, show_json
+
+
+@app.command()
+def new(data: Annotated[str | None, typer.Argument(help="A data file to start from.")] = None) -> None:
+    """Open the app at the wizard."""
+    if data is not None and not Path(data).expanduser().is_file():
+        raise UsageError(f"There is no file {data}", "the path leads nowhere", "Check the path.")
+    open_app(wizard_data=data, wizard=True)
+
+
+@app.command()
+def train(
+    spec: Annotated[
+        str | None, typer.Argument(help="A spec.toml to run again; else say what with the options.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="The data file.")] = None,
+    task: Annotated[str | None, typer.Option(help="The task; otherwise the likeliest for the data.")] = None,
+    eval_data: Annotated[str | None, typer.Option(help="A separate file to evaluate on.")] = None,
+    map: Annotated[list[str] | None, typer.Option("--map", help=MAP_HELP)] = None,
+    model: Annotated[str | None, typer.Option(help="preset:NAME or a local model folder.")] = None,
+    method: Annotated[str | None, typer.Option(help="How to train: full or lora.")] = None,
+    set: Annotated[list[str] | None, typer.Option("--set", help="A setting as name=value; repeatable.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once; print the run's id.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print events, or the new run, as JSON.")] = False,
+) -> None:
+    """Start a run and follow it; Ctrl-C leaves it going."""
+    from forge_tui.planning import Request, check_spec, plan_run
+
+    given = {
+        "--data": data,
+        "--task": task,
+        "--eval-data": eval_data,
+        "--map": map,
+        "--model": model,
+        "--method": method,
+    }
+    if spec is not None:
+        both = [option for option, value in {**given, "--set": set}.items() if value]
+        if both:
+            raise UsageError(
+                f"A spec file and {', '.join(both)} do not go together",
+                "the spec says all of it already",
+                "Change the spec file, or leave it out.",
+            )
+        planned = check_spec(read_spec(Path(spec).expanduser()))
+    elif data is None:
+        raise UsageError(
+            "There is nothing to train on",
+            "neither a spec file nor --data was given",
+            "Give one: forge-tui train --data FILE",
+        )
+    else:
+        settings = parse_pairs(set, "--set")
+        columns = parse_pairs(map, "--map")
+        planned = plan_run(Request(data, task, eval_data, columns, model, method, settings, name))
+    if spec is not None and name:
+        from dataclasses import replace
+
+        planned = replace(planned, spec=replace(planned.spec, name=name))
+    for line in grouped(planned.profile.warnings):
+        say(f"! {line}")
+    roles = ", ".join(f"{role} = {column}" for role, column in planned.spec.columns.items())
+    say(f"{planned.task.id} on {planned.profile.usable_rows:,} rows ({roles}) with {planned.spec.model}")
+    _start_and_follow(planned.spec, detach, json)
+
+
+@app.command()
+def demo(
+    task: Annotated[str | None, typer.Argument(help="The task to show; default tabular-classification.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once; print the run's id.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print events, or the new run, as JSON.")] = False,
+) -> None:
+    """Show the whole way on a bundled sample: no network, no GPU, about a minute."""
+    from forge_tui.planning import plan_run
+    from forge_tui.samples import demo_request
+
+    planned = plan_run(demo_request(task))
+    say(f"demo: {planned.task.title}, on the bundled sample {Path(planned.spec.data).name}")
+    _start_and_follow(planned.spec, detach, json)
+
+
+def _start_and_follow(spec: object, detach: bool, json: bool) -> None:
+    from backends.contract import RunSpec
+    from forge_tui.runs.store import start_run
+
+    assert isinstance(spec, RunSpec)
+    files = start_run(spec)
+    if detach:
+        if json:
+            show_json({"id": files.folder.name, "path": str(files.folder)})
+        else:
+            show(files.folder.name)
+        return
+    say(f"run {files.folder.name}")
+    raise typer.Exit(follow_to_end(files, json))
+
+
+def follow_to_end(files: RunFiles, json: bool) -> int:
+    """Follow a run in plain lines until it ends; the exit code tells how. Ctrl-C leaves the run going."""
+    from forge_tui.cli.follow import Follower
+
+    return Follower(files, json).run()

@@ -1,0 +1,84 @@
+"""Commands that use a finished model: `predict`."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backends.contract import ForgeError, UsageError
+from backends.registry import Task, find_task
+from forge_tui.cli import app
+from forge_tui.cli.output import score, show
+from forge_tui.cli.runs import RUN_HELP
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(help=RUN_HELP)],
+    text: Annotated[str | None, typer.Argument(help="A text, or for tables a row as JSON.")] = None,
+    file: Annotated[str | None, typer.Option("--file", help="A data file whose rows are predicted.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a row.")] = False,
+) -> None:
+    """Predict with the model of a finished run."""
+    from forge_tui.runs.predicting import predict_rows
+    from forge_tui.runs.status import Status
+    from forge_tui.runs.store import find_run
+    from forge_tui.runs.summary import summarise_run
+
+    files = find_run(run)
+    summary = summarise_run(files)
+    if summary.status is not Status.FINISHED or not files.model.is_dir():
+        raise ForgeError(
+            f"{summary.name} has no model yet", f"the run is {summary.status}", "Wait for its end, or resume it."
+        )
+    task = find_task(summary.task or "")
+    if (text is None) == (file is None):
+        raise UsageError(
+            "There is nothing to predict" if text is None else "A text and --file do not go together",
+            "give either a text (for tables a row as JSON) or --file",
+            "For example: forge-tui predict last 'some text'",
+        )
+    rows = _file_rows(Path(file).expanduser()) if file else iter([_typed_row(text or "", task, files.spec)])
+    for number, answer in enumerate(predict_rows(files, rows), 1):
+        if json:
+            sys.stdout.write(json_module.dumps({"row": number, **answer}, ensure_ascii=False) + "\n")
+            continue
+        prediction = answer["prediction"]
+        shown = score(prediction) if isinstance(prediction, float) else str(prediction)
+        sure = f"  {answer['probability']:.1%}" if "probability" in answer else ""
+        show(shown + sure)
+
+
+def _file_rows(path: Path) -> Iterator[dict[str, Any]]:
+    from backends.formats.reading import open_table, read_rows
+
+    return (row.cells for row in read_rows(open_table(path)))
+
+
+def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:
+    """One row from the command line: an object with column names, or the text itself where one text is the input."""
+    from backends.contract import read_spec
+
+    columns = read_spec(spec_path).columns
+    if text.lstrip().startswith("{"):
+        try:
+            row = json_module.loads(text)
+        except ValueError as error:
+            raise UsageError(
+                "The row is not valid JSON", str(error), "Quote it for the shell: '{\"column\": 1}'"
+            ) from None
+        if isinstance(row, dict):
+            return row
+    if not task.is_tabular and len(task.text_roles) == 1:
+        return {columns[task.text_roles[0]]: text}
+    example = ", ".join(f'"{columns[role]}": "…"' for role in task.text_roles) if not task.is_tabular else '"column": 1'
+    raise UsageError(
+        "This model reads more than one text" if not task.is_tabular else "A table row has columns",
+        "one bare text is not enough",
+        f"Give it as JSON: '{{{example}}}'",
+    )
