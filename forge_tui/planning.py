@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DataError, DatasetProfile, RunSpec, UsageError, nearest, parse_settings
+from backends.contract import SETTING_ALIASES, DataError, DatasetProfile, RunSpec, UsageError, nearest, parse_settings
 from backends.formats.checks import check_table
 from backends.registry import PRESETS, Task, find_task
 from profiles.starting_settings import starting_settings
@@ -56,13 +56,19 @@ def plan_run(request: Request, profile: DatasetProfile | None = None) -> Planned
             f"Correct it{nearest(method, task.methods)}.",
         )
     model = _model(request.model or task.default_model, task)
+    if method == "lora" and model.startswith("preset:"):
+        raise UsageError(
+            f"LoRA cannot train {model}",
+            "it starts from random weights, and LoRA adapts weights that already know something",
+            "Use --method full, or give a pretrained model folder with --model.",
+        )
     chosen = starting_settings(task, method, model, profile)
     settings = {name: setting.value for name, setting in chosen.items()}
     reasons = {name: setting.reason for name, setting in chosen.items()}
     given = {name: value for name, value in request.settings.items() if value is not None}
     typed = vars(parse_settings(task.options, given))
-    names = set(vars(parse_settings(task.options, {}))) & {_canonical(name) for name in given}
-    for name in names:
+    for name in given:
+        name = SETTING_ALIASES.get(name, name)
         settings[name] = typed[name]
         reasons[name] = "you chose it"
     return Planned(
@@ -103,12 +109,6 @@ def check_spec(spec: RunSpec) -> Planned:
         "strategy": spec.strategy,
     }
     return Planned(RunSpec(**{**vars(planned.spec), **kept}), planned.profile, planned.task)
-
-
-def _canonical(name: str) -> str:
-    from backends.contract import SETTING_ALIASES
-
-    return SETTING_ALIASES.get(name, name)
 
 
 def _data_error(profile: DatasetProfile) -> DataError:

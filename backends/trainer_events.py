@@ -1,0 +1,93 @@
+"""Joins Transformers' Trainer to a run: its logs become events, its checkpoints are sealed, signals are obeyed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PrinterCallback, Trainer, TrainerCallback
+
+from backends.checkpoints import checkpoint_folder, prune, seal
+from backends.job import Job, Pace
+
+SAMPLES_SHOWN = 3
+# Bookkeeping of the Trainer that is no metric of the model.
+_NOT_METRICS = ("epoch", "total_flos", "train_loss", "step")
+_NOT_METRICS_ENDS = ("_runtime", "_per_second")
+
+
+class ForgeCallback(TrainerCallback):
+    """The Trainer's side of a job."""
+
+    def __init__(self, job: Job, samples: list[tuple[str, str]]) -> None:
+        self.job, self.samples = job, samples
+        self.predictions: Any = None
+        self.names: dict[int, str] = {}
+        self.pace = Pace()
+        self.rows_a_step = 1
+
+    def take_over(self, trainer: Trainer) -> None:
+        """Silence the Trainer's own printing and learn what a step is."""
+        trainer.remove_callback(PrinterCallback)
+        self.names = {int(number): name for number, name in trainer.model.config.id2label.items()}  # type: ignore[union-attr]
+        arguments = trainer.args
+        self.rows_a_step = (
+            arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+        )
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.pace = Pace()
+        self.pace.rate(state.global_step * self.rows_a_step)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        """Write what the Trainer measured; its own history, which would grow for ever, is let go."""
+        state.log_history.clear()
+        found = logs or {}
+        if "train_runtime" in found:
+            return
+        values = {
+            k: v for k, v in found.items() if k not in _NOT_METRICS and not k.endswith(("_runtime", "_per_second"))
+        }
+        is_evaluation = "eval_loss" in values
+        named = {name if name == "eval_loss" else name.removeprefix("eval_"): value for name, value in values.items()}
+        self.job.events.emit(
+            "metrics",
+            step=state.global_step,
+            epoch=round(state.epoch, 4) if state.epoch is not None else None,
+            total_steps=state.max_steps,
+            values=named,
+            samples_per_second=None if is_evaluation else self.pace.rate(state.global_step * self.rows_a_step),
+            tokens_per_second=None,
+        )
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Obey what was asked by signal."""
+        if self.job.control.stop_requested:
+            control.should_save = True
+            control.should_training_stop = True
+        elif self.job.control.take_checkpoint_request():
+            control.should_save = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+        """Keep the checkpoint of a best evaluation and show a few predictions."""
+        primary = self.job.task.metrics[0]
+        value = (metrics or {}).get(f"eval_{primary}")
+        if value is not None and (state.best_metric is None or value >= state.best_metric):
+            if state.global_step < state.max_steps:
+                control.should_save = True
+            self.job.update_report(best={primary: value, "step": state.global_step})
+        if self.predictions is None:
+            return
+        for (text, expected), predicted in list(zip(self.samples, self.predictions, strict=True))[:SAMPLES_SHOWN]:
+            self.job.events.emit(
+                "sample", step=state.global_step, input=text[:500], output=self.names[int(predicted)], expected=expected
+            )
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Seal the checkpoint that was just written and drop those no longer needed."""
+        root = Path(args.output_dir)
+        folder = checkpoint_folder(root, state.global_step)
+        seal(folder, state.global_step)
+        prune(root, best_step=state.best_global_step)
+        relative = folder.relative_to(self.job.files.folder)
+        self.job.events.emit("checkpoint", step=state.global_step, path=str(relative))
