@@ -260,9 +260,7 @@ class Curve:
 
 def _add(columns: list[Column | None], k: int, new: Column) -> None:
     old = columns[k]
-    columns[k] = (
-        new if old is None else Column(min(old.low, new.low), max(old.high, new.high), old.first, new.last)
-    )
+    columns[k] = new if old is None else Column(min(old.low, new.low), max(old.high, new.high), old.first, new.last)
 
 
 class Axis(NamedTuple):
@@ -287,19 +285,12 @@ def value_axis(low: float, high: float, held: Axis | None = None) -> Axis:
 
 def step_axis(first: float, latest: float, held: Axis | None = None, total: float | None = None) -> Axis:
     """A whole x-range up to a round step at or past the latest, grown by about an eighth when full."""
-    if (
-        held
-        and held.low <= first
-        and latest <= held.high
-        and latest - held.low >= (held.high - held.low) * 0.6
-    ):
+    if held and held.low <= first and latest <= held.high and latest - held.low >= (held.high - held.low) * 0.6:
         return held
     left = 0 if 0 <= first <= max(10, latest / 4) else math.floor(first)
     span = max(10.0, latest - left)
     power = 10.0 ** math.floor(math.log10(span))
-    right = left + math.ceil(
-        next(end for end in _AXIS_ENDS if end * power >= span * (1 - 1e-12)) * power - 1e-6
-    )
+    right = left + math.ceil(next(end for end in _AXIS_ENDS if end * power >= span * (1 - 1e-12)) * power - 1e-6)
     if total is not None and latest <= total:
         right = min(right, math.ceil(total))
     return Axis(left, max(right, math.ceil(latest), left + 1))
