@@ -10,19 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forge_tui import curves
-from forge_tui.curves import (
-    MAX_BUCKETS,
-    Axis,
-    Bounds,
-    Curve,
-    Point,
-    axis_labels,
-    round_step,
-    step_axis,
-    ticks,
-    value_axis,
-    value_text,
-)
+from forge_tui.axes import Axis, axis_labels, round_step, step_axis, ticks, value_axis, value_text
+from forge_tui.curves import MAX_BUCKETS, Bounds, Curve, Point
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 values = st.lists(st.one_of(finite, st.sampled_from([math.nan, math.inf, -math.inf])), max_size=200)
