@@ -45,20 +45,23 @@ def main(arguments: list[str]) -> int:
         events.phase("loading-data")
         importlib.import_module(task.module).train(job)
     except Exception as error:
-        traceback.print_exc()
         return _fail(error, files)
     return EXIT_DONE
 
 
 def _fail(error: Exception, files: RunFiles) -> int:
-    """Write the error event, giving the reserve back first when there is no room for it."""
+    """Write the error event and then the traceback, giving the reserve back when there is no room for them."""
     told = explain(error, files)
-    for _ in range(2):
-        try:
-            EventWriter(files.events).emit("error", **told.to_json())
-            break
-        except OSError:
-            files.reserve.unlink(missing_ok=True)
+    for write in (
+        lambda: EventWriter(files.events).emit("error", **told.to_json()),
+        lambda: traceback.print_exception(error),  # the log is on the same disk: this fails too when it is full
+    ):
+        for _ in range(2):
+            try:
+                write()
+                break
+            except OSError:
+                files.reserve.unlink(missing_ok=True)
     return EXIT_FAILED
 
 

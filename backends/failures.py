@@ -31,7 +31,7 @@ def explain(error: BaseException, files: RunFiles) -> ForgeError:
     if errno.EFBIG in numbers or any(word in text for word in _LIMIT_WORDS):
         return ForgeError(
             "A file could not grow further",
-            f"the file size limit of this session or the disk was reached in {folder}; the last whole checkpoint is kept",
+            f"the file size limit of this session was reached in {folder}; the last whole checkpoint is kept",
             "Raise the limit (ulimit -f unlimited) or free space, then resume the run.",
             str(folder),
         )

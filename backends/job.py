@@ -12,7 +12,7 @@ from typing import Any
 
 from backends.contract import RunFiles, RunSpec, read_json, write_json
 from backends.events import EventWriter
-from backends.registry import Task
+from backends.registry import Task, lower_is_better
 from backends.signals import StopControl
 
 
@@ -68,11 +68,6 @@ class Job:
             peak, device, source = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "cpu", "rss"
         self.events.emit("memory", peak_bytes=peak, device=device, source=source)
         return peak
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a smaller value of a metric is the better one."""
-    return metric in ("rmse", "mse", "mae", "eval_loss", "loss", "perplexity", "wer", "cer")
 
 
 class Pace:

@@ -131,3 +131,8 @@ def find_task(task_id: str) -> Task:
         f"the tasks are {', '.join(known)}",
         f"Correct the name{nearest(task_id, known)}, or see: forge-tui tasks",
     )
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of a metric is the better one."""
+    return metric in ("rmse", "mse", "mae", "eval_loss", "loss", "perplexity", "wer", "cer")

@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from backends.contract import read_json
-from backends.job import Job, lower_is_better
+from backends.job import Job
+from backends.registry import lower_is_better
 
 _REPORTED_PACKAGES = ("torch", "transformers", "peft", "xgboost", "scikit-learn", "numpy")
 

@@ -58,7 +58,7 @@ def train(job: Job) -> None:
     metrics = final_scores(job, trainer)
     job.events.phase("saving")
     # Not trainer.save_model, which adds its arguments as a pickle.
-    trainer.model.save_pretrained(job.files.model)  # type: ignore[union-attr]
+    trainer.model.save_pretrained(job.files.model)
     tokenizer.save_pretrained(job.files.model)
     write_json(job.files.model / CLASSES_FILE, {"classes": list(split.classes)})
     finish(
@@ -228,7 +228,7 @@ def load_best(job: Job, trainer: Trainer) -> None:
 
         set_peft_model_state_dict(trainer.model, load_file(folder / "adapter_model.safetensors"))
     else:
-        trainer.model.load_state_dict(load_file(folder / "model.safetensors"))  # type: ignore[union-attr]
+        trainer.model.load_state_dict(load_file(folder / "model.safetensors"))
     job.events.notice(f"the weights of step {best} are kept: its evaluation was the best")
 
 

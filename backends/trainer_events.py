@@ -29,7 +29,7 @@ class ForgeCallback(TrainerCallback):
     def take_over(self, trainer: Trainer) -> None:
         """Silence the Trainer's own printing and learn what a step is."""
         trainer.remove_callback(PrinterCallback)
-        self.names = {int(number): name for number, name in trainer.model.config.id2label.items()}  # type: ignore[union-attr]
+        self.names = {int(number): name for number, name in trainer.model.config.id2label.items()}
         arguments = trainer.args
         self.rows_a_step = (
             arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size

@@ -7,7 +7,12 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-_LIBRARY = Path(__file__).parent / "_lib"
-if _LIBRARY.is_dir() and str(_LIBRARY) not in sys.path:
-    # In an installed wheel `backends` and `profiles` live here; first, so that a user's own folders never win.
-    sys.path.insert(0, str(_LIBRARY))
+
+def _put_first(library: Path) -> None:
+    """In an installed wheel `backends` and `profiles` live in `_lib`; first, so that a user's own folders never win."""
+    entry = str(library)
+    if library.is_dir() and sys.path[:1] != [entry]:
+        sys.path[:] = [entry, *(path for path in sys.path if path != entry)]
+
+
+_put_first(Path(__file__).parent / "_lib")

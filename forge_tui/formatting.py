@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 
 def duration(seconds: float | None) -> str:
     """`38s`, `6m 02s`, `2h 05m`, `3d 04h`; `?` when unknown."""
@@ -20,3 +22,11 @@ def duration(seconds: float | None) -> str:
 def gibibytes(count: int | float | None) -> str:
     """`21.8` GiB without the unit; `?` when unknown."""
     return "?" if count is None else f"{count / 2**30:.1f}"
+
+
+def elapsed(started: str | None, ended: str | None) -> float | None:
+    """Seconds from one ISO moment to another, or to now while the second is unknown."""
+    if started is None:
+        return None
+    until = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
+    return max(0.0, (until - datetime.fromisoformat(started)).total_seconds())

@@ -237,7 +237,8 @@ def _check_counts(task: Task, profile: _Profile, usable: int, labels: Counter[st
             "too-few-rows",
             f"only {usable} rows can be used: {why}",
             f"column {empty[0] if empty else column}",
-            f"At least {FEWEST_ROWS} are needed to train and evaluate; {task.minimum.absolute} {task.minimum.unit} to be useful.",
+            f"At least {FEWEST_ROWS} are needed to train and evaluate, "
+            f"{task.minimum.absolute} {task.minimum.unit} to be useful.",
         )
         return
     if task.numeric_label:

@@ -10,7 +10,7 @@ from backends.formats.columns import Column, TableSummary
 from backends.formats.values import normal_name
 from backends.registry import TASKS, Task
 
-ALIASES: dict[str, tuple[str, ...]] = {
+ALIASES: dict[str, list[str]] = {
     "text": (
         "text sentence message msg content review comment body tweet description document utterance query question "
         "input post title subject headline abstract sms email ticket transcript actualtext"
@@ -68,9 +68,9 @@ def propose_roles(task: Task, table: TableSummary, given: Mapping[str, str]) -> 
             continue
         free = [column for name, column in table.columns.items() if name not in chosen.values()]
         named = _by_name(role, free)
-        column = named or _by_content(role, task, free)
-        if column is not None:
-            chosen[role] = column.name
+        found = named or _by_content(role, task, free)
+        if found is not None:
+            chosen[role] = found.name
             if named is None:
                 guessed.append(role)
     return Roles(chosen, tuple(guessed))

@@ -144,7 +144,8 @@ def _delimited_source(path: Path, text: str, encoding: str, notes: tuple[Finding
             *notes,
             Finding(
                 "header-not-first",
-                f"the header was taken from record {header + 1}; {header} title, comment or blank lines above it were skipped",
+                f"the header was taken from record {header + 1}; {header} title, comment or blank lines above it "
+                "were skipped",
                 f"line {header + 1}",
                 "If that is wrong, delete the lines above the header.",
             ),

@@ -11,7 +11,8 @@ import typer
 
 from backends.contract import EXIT_DATA, UsageError
 from forge_tui.cli import app
-from forge_tui.cli.output import grouped, say, show, show_json, show_table
+from forge_tui.cli.output import say, show, show_json, show_table
+from forge_tui.finding_lines import grouped
 
 MAP_HELP = "Which column plays which role, as role=column; repeat for each role."
 
@@ -70,7 +71,8 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
     lengths = stats.get("lengths")
     if lengths:
         show(
-            f"length in tokens (about): half under {lengths['median']}, 95% under {lengths['p95']}, longest {lengths['longest']:,}"
+            f"length in tokens (about): half under {lengths['median']}, 95% under {lengths['p95']}, "
+            f"longest {lengths['longest']:,}"
         )
     features = stats.get("features")
     if features:

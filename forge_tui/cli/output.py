@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from backends.contract import DataError, Finding, ForgeError
+from backends.contract import DataError, ForgeError
+from forge_tui.finding_lines import grouped
 from forge_tui.plain import plain
 
 
@@ -47,24 +48,6 @@ def show_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in cells:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         sys.stdout.write(line.rstrip() + "\n")
-
-
-def grouped(findings: Sequence[Finding], places: int = 5) -> list[str]:
-    """One line for each kind of finding: how many, the first message, where, what to do."""
-    kinds: dict[str, list[Finding]] = {}
-    for finding in findings:
-        kinds.setdefault(finding.code, []).append(finding)
-    lines = []
-    for group in kinds.values():
-        first = group[0]
-        if len(group) == 1:
-            lines.append(f"{first.message} [{first.where}]. {first.fix}")
-            continue
-        rest = group[-1] if group[-1].message.startswith("and ") else None
-        count = rest.where.split(" ")[0] if rest else str(len(group))
-        where = ", ".join(finding.where for finding in group[:places])
-        lines.append(f"{count}× {first.message} [{where}, …]. {first.fix}")
-    return lines
 
 
 def score(value: float | None) -> str:

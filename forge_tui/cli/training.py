@@ -10,7 +10,8 @@ import typer
 from backends.contract import RunFiles, UsageError, read_spec
 from forge_tui.cli import app, open_app
 from forge_tui.cli.data import MAP_HELP, parse_pairs
-from forge_tui.cli.output import grouped, say, show, show_json
+from forge_tui.cli.output import say, show, show_json
+from forge_tui.finding_lines import grouped
 
 
 @app.command()

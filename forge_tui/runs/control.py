@@ -15,6 +15,7 @@ from forge_tui.runs.launch import launch
 from forge_tui.runs.lock import take_lock
 from forge_tui.runs.process import marked_processes, send_signal
 from forge_tui.runs.status import Condition, Status, condition
+from forge_tui.settings import read_settings
 
 KILL_SECONDS = 5.0
 _START_SECONDS = 10.0
@@ -59,6 +60,7 @@ def resume_run(files: RunFiles) -> int:
             "there is nothing left to train",
             "Start a new one from it: forge-tui train spec.toml",
         )
+    read_settings()  # a mistake in there is told now, not by a supervisor that nobody hears
     attempt = state.attempt + 1
     launch(files, take_lock(files.lock), attempt)
     wait_until(lambda: condition(files).attempt == attempt, _START_SECONDS)

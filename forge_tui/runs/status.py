@@ -13,6 +13,9 @@ from forge_tui.runs.lock import is_locked
 from forge_tui.runs.process import boot_id, host_name
 from forge_tui.runs.tail import last_events
 
+# The end of an event log that tells the state; a metrics event has about 250 bytes.
+EVENT_BYTES = 1 << 14
+
 
 class Status(StrEnum):
     """The states of a run that a person can tell apart."""
@@ -61,21 +64,23 @@ def condition(files: RunFiles) -> Condition:
     job = read_json(files.job) or {}
     attempt = job.get("attempt", 0)
     control = read_json(files.control) or {}
-    asked = str(control.get("request", "")).startswith("stop") and control.get("attempt") == attempt
+    request = str(control.get("request")) if control.get("attempt") == attempt else ""
     ended = read_json(files.exit)
     if ended is not None and ended.get("attempt") != attempt:
         ended = None
-    events = tuple(_of_attempt(last_events(files.events), attempt))
+    events = tuple(_of_attempt(last_events(files.events, EVENT_BYTES), attempt))
     if job and job.get("host") != host_name():
-        status = _from_end(ended, events, asked) if ended else Status.ELSEWHERE
+        status = _from_end(ended, events, request) if ended else Status.ELSEWHERE
     elif ended is not None:
-        status = _from_end(ended, events, asked)
+        status = _from_end(ended, events, request)
     elif locked:
-        status = _while_alive(events, asked)
+        status = _while_alive(events, request)
+    elif _finished(events):
+        status = Status.FINISHED
     elif job and job.get("boot_id") != boot_id():
-        status = Status.FINISHED if _finished(events) else Status.LOST
+        status = Status.LOST
     else:
-        status = Status.FINISHED if _finished(events) else Status.STOPPED if asked and job else Status.DIED
+        status = Status.STOPPED if _stopped_untold(events, request) else Status.DIED
     return Condition(status, job, ended, _error(status, ended, events), events)
 
 
@@ -91,20 +96,26 @@ def _finished(events: tuple[Mapping[str, Any], ...]) -> bool:
     return any(event["kind"] == "finished" for event in events)
 
 
-def _while_alive(events: tuple[Mapping[str, Any], ...], asked: bool) -> Status:
-    if asked:
+def _stopped_untold(events: tuple[Mapping[str, Any], ...], request: str) -> bool:
+    """Whether a trainer whose supervisor was gone stopped as asked: in order, after saving, or by being killed."""
+    in_order = bool(events) and events[-1]["kind"] in ("checkpoint", "notice")
+    return request == "stop-now" or (request == "stop" and in_order)
+
+
+def _while_alive(events: tuple[Mapping[str, Any], ...], request: str) -> Status:
+    if request.startswith("stop"):
         return Status.STOPPING
     started = any(event["kind"] != "attempt" for event in events)
     return Status.RUNNING if started else Status.STARTING
 
 
-def _from_end(ended: Mapping[str, Any], events: tuple[Mapping[str, Any], ...], asked: bool) -> Status:
+def _from_end(ended: Mapping[str, Any], events: tuple[Mapping[str, Any], ...], request: str) -> Status:
     if _finished(events):
         return Status.FINISHED
     if ended.get("exit_code") == 0 or ended.get("signal") in (signal.SIGTERM, signal.SIGINT):
         return Status.STOPPED
-    wanted = asked or ended.get("asked_to_stop")
-    return Status.STOPPED if wanted and ended.get("signal") == signal.SIGKILL else Status.FAILED
+    killed_as_asked = request == "stop-now" and ended.get("signal") == signal.SIGKILL
+    return Status.STOPPED if killed_as_asked else Status.FAILED
 
 
 def _error(

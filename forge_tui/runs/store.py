@@ -16,6 +16,7 @@ from backends.contract import ForgeError, RunFiles, RunSpec, UsageError, nearest
 from forge_tui.paths import runs_folder
 from forge_tui.runs.launch import launch
 from forge_tui.runs.lock import take_lock
+from forge_tui.settings import read_settings
 
 RESERVE_BYTES = 256 * 1024
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
@@ -26,6 +27,7 @@ def start_run(spec: RunSpec) -> RunFiles:
 
     The lock is taken before the folder has its name, so that no reader ever sees a run that nobody holds.
     """
+    read_settings()  # a mistake in there is told now, not by a supervisor that nobody hears
     root = runs_folder()
     moment = datetime.now(UTC)
     run_id = f"{moment:%Y%m%d-%H%M%S}-{spec.task}-{secrets.token_hex(2)}"

@@ -64,7 +64,7 @@ def parse_event(line: bytes) -> dict[str, Any] | None:
     """An event of a line, or None for a line that cannot be read."""
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and isinstance(event.get("kind"), str) else None
 

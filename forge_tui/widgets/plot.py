@@ -72,6 +72,10 @@ class Plot(Widget):
         """Add or replace a series; later ones lie on top. Shown at the next `refresh_plot`."""
         self._series[name] = curve, style
 
+    def clear_series(self) -> None:
+        """Take all series away. Shown at the next `refresh_plot`."""
+        self._series.clear()
+
     def baseline(self, value: float | None, label: str = "baseline") -> None:
         """Set the dashed horizontal line, or remove it with None. Shown at the next `refresh_plot`."""
         self._baseline = None if value is None else (value, label)

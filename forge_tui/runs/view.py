@@ -1,0 +1,170 @@
+"""Everything a monitor shows of a run, kept up to date from its event log in constant memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from backends.contract import RunFiles, read_json
+from forge_tui.curves import Curve
+from forge_tui.plain import plain
+from forge_tui.runs.tail import LineTail, new_events
+
+CHUNK_BYTES = 1 << 18
+LINES_KEPT = 500
+_CURVES_KEPT = 40
+_RECENT_STEPS = 50
+# What the training loop reports beside the metrics of the model, shown only on request.
+BOOKKEEPING = ("learning_rate", "grad_norm")
+
+
+@dataclass
+class RunView:
+    """The state of one run as its events tell it."""
+
+    files: RunFiles
+    phase: str | None = None
+    phase_done: int | None = None
+    phase_total: int | None = None
+    step: int | None = None
+    total_steps: int | None = None
+    epoch: float | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    rate: float | None = None
+    peak_bytes: int | None = None
+    warning: str | None = None
+    error: Mapping[str, Any] | None = None
+    finished: Mapping[str, Any] | None = None
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    lines_seen: int = 0
+    events_seen: int = 0
+    first_time: float | None = None
+    last_time: float | None = None
+    _training_since: tuple[float, int] | None = None
+    _recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RECENT_STEPS))
+    _tail: LineTail | None = None
+
+    def read_more(self, most: int = CHUNK_BYTES) -> bool:
+        """Take in the next bytes of the log; whether there is more to read at once."""
+        if self._tail is None:
+            self._tail = LineTail(self.files.events)
+        for event in new_events(self._tail, most):
+            self.apply(event)
+        return self._tail.behind
+
+    def apply(self, event: Mapping[str, Any]) -> None:
+        """Take in one event."""
+        self.events_seen += 1
+        moment = event.get("t")
+        if isinstance(moment, int | float):
+            self.first_time = self.first_time or moment
+            self.last_time = moment
+        handler = getattr(self, f"_on_{event['kind']}", None)
+        if handler is not None:
+            handler(event)
+
+    def _on_attempt(self, event: Mapping[str, Any]) -> None:
+        """A new attempt does the steps after its checkpoint again: what was seen of them is dropped."""
+        start = int(event.get("from_step") or 0)
+        for curve in self.curves.values():
+            curve.truncate_after(start)
+        self.step = start or None
+        self.error = self.warning = self.finished = None
+        self._training_since = None
+        self._recent.clear()
+        if event.get("n", 1) > 1:
+            self._line(event, f"attempt {event.get('n')} from step {start:,}")
+
+    def _on_phase(self, event: Mapping[str, Any]) -> None:
+        self.phase = str(event.get("name"))
+        self.phase_done = self.phase_total = None
+        self._line(event, self.phase)
+
+    def _on_progress(self, event: Mapping[str, Any]) -> None:
+        self.phase_done, self.phase_total = event.get("done"), event.get("total")
+
+    def _on_metrics(self, event: Mapping[str, Any]) -> None:
+        step = event.get("step")
+        if not isinstance(step, int):
+            return
+        self.step, self.total_steps, self.epoch = step, event.get("total_steps"), event.get("epoch")
+        self.rate = event.get("samples_per_second") or self.rate
+        values = event.get("values") or {}
+        for name, value in values.items():
+            curve = self.curves.get(name)
+            if curve is None:
+                if len(self.curves) >= _CURVES_KEPT:
+                    continue
+                curve = self.curves[name] = Curve()
+            if curve.latest is None or step >= curve.latest.x:
+                curve.append(step, float("nan") if value is None else float(value))
+            if value is None:
+                self.warning = f"{name} is not a number since step {step:,}: lower the learning rate"
+            else:
+                self.values[name] = float(value)
+        if self.last_time is not None:
+            self._training_since = self._training_since or (self.last_time, step)
+            self._recent.append((self.last_time, step))
+        if "eval_loss" in values and len(values) > 2:
+            told = "  ".join(
+                f"{name} {value:.4g}" for name, value in values.items() if value is not None and name not in BOOKKEEPING
+            )
+            self._line(event, f"step {step:,}  {told}")
+
+    def _on_checkpoint(self, event: Mapping[str, Any]) -> None:
+        self._line(event, f"saved checkpoint {event.get('step')}")
+
+    def _on_memory(self, event: Mapping[str, Any]) -> None:
+        self.peak_bytes = event.get("peak_bytes")
+
+    def _on_sample(self, event: Mapping[str, Any]) -> None:
+        mark = "✓" if event.get("output") == event.get("expected") else "✗"
+        told = str(event.get("input"))[:80]
+        self._line(event, f"{mark} {event.get('output')} (expected {event.get('expected')}): {told}")
+
+    def _on_notice(self, event: Mapping[str, Any]) -> None:
+        message = plain(str(event.get("message")))
+        if event.get("level") == "warning":
+            self.warning = message
+        self._line(event, message)
+
+    def _on_error(self, event: Mapping[str, Any]) -> None:
+        self.error = event
+        self._line(event, f"✗ {event.get('what')}: {event.get('why')}")
+
+    def _on_finished(self, event: Mapping[str, Any]) -> None:
+        self.finished = event
+
+    def _line(self, event: Mapping[str, Any], text: str) -> None:
+        moment = event.get("t")
+        clock = datetime.fromtimestamp(moment).strftime("%H:%M:%S") if isinstance(moment, int | float) else "--:--:--"
+        self.lines.append(f"{clock} {plain(text)}")
+        self.lines_seen += 1
+
+    @property
+    def share(self) -> float | None:
+        """How much of the training is done, 0 to 1."""
+        return min(1.0, self.step / self.total_steps) if self.step is not None and self.total_steps else None
+
+    def seconds_left(self) -> tuple[float, float] | None:
+        """A range: by the pace of the whole attempt and by that of the latest steps; None while unknown."""
+        if not (self.step and self.total_steps and self._training_since and len(self._recent) > 1):
+            return None
+        left = self.total_steps - self.step
+        estimates = []
+        for since, begin in (self._training_since, self._recent[0]):
+            last_time, last_step = self._recent[-1]
+            if last_step > begin and last_time > since:
+                estimates.append(left * (last_time - since) / (last_step - begin))
+        return (min(estimates), max(estimates)) if estimates else None
+
+    def baseline(self) -> tuple[str, dict[str, float]] | None:
+        """Name and scores of the baseline, once it is measured."""
+        report = read_json(self.files.report)
+        if not report or not report.get("baseline"):
+            return None
+        return str(report.get("baseline_name")), report["baseline"]

@@ -1,0 +1,37 @@
+"""Small data sets of the project's own making for `forge-tui demo`; tools/make_samples.py writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from backends.registry import find_task
+from forge_tui.planning import Request
+
+DEFAULT_TASK = "tabular-classification"
+
+_FILES = {
+    "tabular-classification": "coffee_orders.csv",
+    "tabular-regression": "apartment_rents.csv",
+    "text-classification": "support_messages.csv",
+    "sentence-pair-classification": "statement_pairs.csv",
+}
+# A demo is over in a minute on two CPU cores; what is not named here is chosen as for any other data.
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "text-classification": {"max_steps": 300, "max_length": 32},
+    "sentence-pair-classification": {"max_steps": 300, "max_length": 32},
+}
+
+
+def sample_path(task_id: str) -> Path:
+    """The bundled sample of a task; raises UsageError with the nearest name for a task that is not known."""
+    return Path(__file__).parent / _FILES[find_task(task_id).id]
+
+
+def demo_request(task_id: str | None = None) -> Request:
+    """What `forge-tui demo` asks for: the sample of a task and settings that end it soon."""
+    task = find_task(task_id or DEFAULT_TASK)
+    return Request(
+        data=str(sample_path(task.id)), task=task.id, settings=_SETTINGS.get(task.id, {}), name=f"demo-{task.id}"
+    )

@@ -1,0 +1,260 @@
+"""Home: what this machine is, what runs and what ran, what to do next."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer
+
+from backends.contract import ForgeError, RunFiles
+from backends.registry import TASKS
+from forge_tui.formatting import duration, elapsed
+from forge_tui.machine import Machine, MachineSample, gpu_line, machine_line
+from forge_tui.plain import plain
+from forge_tui.runs.process import host_name
+from forge_tui.runs.store import list_runs
+from forge_tui.runs.summary import RunSummary, SummaryCache
+from forge_tui.screens.confirm import is_sure
+from forge_tui.widgets.line import Line
+
+RUNS_SECONDS = 2.0
+MACHINE_SECONDS = 10.0
+_COLUMNS = (("name", 19), ("task", 18), ("status", 9), ("progress", 10), ("result", 23))
+_NO_RUNS = "No runs yet: t shows the one-minute demo, n starts from a data file of yours."
+
+
+class RunTable(DataTable[Text]):
+    """The list of runs; enter is named in the footer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open", id="run.open")]
+
+
+class HomeScreen(Screen[None]):
+    """The list of runs under the gauges of the machine."""
+
+    DEFAULT_CSS = """
+    HomeScreen #title { text-style: bold; }
+    HomeScreen #runs { height: 1fr; }
+    HomeScreen #hint { color: $text-muted; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "new model", id="app.new"),
+        Binding("t", "demo", "demo", id="app.demo"),
+        Binding("s", "stop", "stop", id="run.stop"),
+        Binding("r", "resume", "resume", id="run.resume"),
+        Binding("x", "delete", "delete", id="run.delete"),
+        Binding("q", "app.leave", "quit", id="app.quit"),
+    ]
+
+    class RunsLooked(Message):
+        """The run folders were looked at."""
+
+        def __init__(self, runs: list[RunSummary]) -> None:
+            super().__init__()
+            self.runs = runs
+
+    class MachineLooked(Message):
+        """The machine was sampled."""
+
+        def __init__(self, sample: MachineSample) -> None:
+            super().__init__()
+            self.sample = sample
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._machine: Machine | None = None
+        self._cache = SummaryCache()
+        self._shown: dict[str, tuple[str, ...]] = {}
+        self._runs: dict[str, RunSummary] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Line(f" forge-tui   {host_name()}", id="title")
+        yield Line(" looking at this machine …", id="gpus")
+        yield Line("", id="machine")
+        yield Line("", id="hint")
+        table = RunTable(id="runs", cursor_type="row", cell_padding=0)
+        for name, width in _COLUMNS:
+            table.add_column(name, width=width, key=name)
+        yield table
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(DataTable).focus()
+        self.look_at_runs()
+        self.look_at_machine()
+        self.set_interval(RUNS_SECONDS, self._look_at_runs_if_shown)
+        self.set_interval(MACHINE_SECONDS, self._look_at_machine_if_shown)
+
+    def on_screen_resume(self) -> None:
+        self.look_at_runs()
+
+    def _look_at_runs_if_shown(self) -> None:
+        if self.is_current:
+            self.look_at_runs()
+
+    def _look_at_machine_if_shown(self) -> None:
+        if self.is_current:
+            self.look_at_machine()
+
+    @work(thread=True, exclusive=True, group="runs", exit_on_error=False)
+    def look_at_runs(self) -> None:
+        """Read the run folders beside the screen, which never waits for a disk."""
+        found = list_runs()
+        self._cache.forget_all_but({files.folder.name for files in found})
+        self.post_message(self.RunsLooked([self._cache.get(files) for files in found]))
+
+    @work(thread=True, exclusive=True, group="machine", exit_on_error=False)
+    def look_at_machine(self) -> None:
+        """Sample the gauges beside the screen; a driver may take its time."""
+        self._machine = self._machine or Machine()
+        self.post_message(self.MachineLooked(self._machine.sample()))
+
+    def on_home_screen_machine_looked(self, message: MachineLooked) -> None:
+        sample = message.sample
+        gpus = [gpu_line(gpu) for gpu in sample.gpus or ()]
+        self.query_one("#gpus", Line).show(
+            f" {'   '.join(gpus)}" if gpus else " no GPU that NVML knows: runs use the CPU"
+        )
+        self.query_one("#machine", Line).show(f" {machine_line(sample)}")
+
+    def on_home_screen_runs_looked(self, message: RunsLooked) -> None:
+        """Change only the cells that differ; rows move only when runs came or went."""
+        table = self.query_one(DataTable)
+        self._runs = {run.id: run for run in message.runs}
+        self.query_one("#hint", Line).show("" if self._runs else f" {_NO_RUNS}")
+        cells = {run.id: _cells(run) for run in message.runs}
+        if list(cells) != list(self._shown):
+            self._rebuild(table, cells)
+        for run_id, row in cells.items():
+            before = self._shown.get(run_id, ())
+            for (column, _), old, new in zip(_COLUMNS, before, row, strict=False):
+                if old != new:
+                    table.update_cell(run_id, column, Text(new))
+        self._shown = cells
+
+    def _rebuild(self, table: DataTable[Text], cells: dict[str, tuple[str, ...]]) -> None:
+        chosen = self._chosen()
+        table.clear()
+        for run_id, row in cells.items():
+            table.add_row(*(Text(cell) for cell in row), key=run_id)
+        if chosen is not None and chosen.id in cells:
+            table.move_cursor(row=list(cells).index(chosen.id))
+        self._shown = cells
+
+    def _chosen(self) -> RunSummary | None:
+        table = self.query_one(DataTable)
+        if not self._shown or table.cursor_row >= len(self._shown):
+            return None
+        return self._runs.get(list(self._shown)[table.cursor_row])
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Watch the chosen run."""
+        run = self._chosen()
+        if run is not None:
+            self.app.open_run(run.id)  # type: ignore[attr-defined]
+
+    def action_new(self) -> None:
+        """Open the wizard."""
+        self.app.open_wizard()  # type: ignore[attr-defined]
+
+    @work(exclusive=True, group="demo")
+    async def action_demo(self) -> None:
+        """Choose a demo and start it on a bundled sample; no network, no GPU."""
+        from forge_tui.screens.choose import ChooseScreen
+
+        options = [(task.id, f"{task.title}") for task in TASKS]
+        chosen = await self.app.push_screen_wait(ChooseScreen("The demo: which task?", options))
+        if chosen is None:
+            return
+        from forge_tui.planning import plan_run
+        from forge_tui.runs.store import start_run
+        from forge_tui.samples import demo_request
+
+        try:
+            files = start_run(plan_run(demo_request(chosen)).spec)
+        except ForgeError as error:
+            self._tell(error)
+            return
+        self.app.open_run(files.folder.name)  # type: ignore[attr-defined]
+
+    @work(exclusive=True, group="action")
+    async def action_stop(self) -> None:
+        """Stop the chosen run, keeping a checkpoint."""
+        from forge_tui.runs.control import request_stop
+
+        run = self._chosen()
+        if (
+            run is not None
+            and run.status.is_alive
+            and await is_sure(self.app, f"Stop {run.name}? A checkpoint is kept.")
+        ):
+            self._try(lambda files: request_stop(files), run)
+
+    @work(exclusive=True, group="action")
+    async def action_resume(self) -> None:
+        """Go on with the chosen run from its last checkpoint."""
+        from forge_tui.runs.control import resume_run
+
+        run = self._chosen()
+        if run is not None:
+            self._try(lambda files: resume_run(files), run)
+
+    @work(exclusive=True, group="action")
+    async def action_delete(self) -> None:
+        """Delete the chosen run."""
+        from forge_tui.runs.control import delete_run
+
+        run = self._chosen()
+        question = "with its checkpoints and its model"
+        if run is not None and await is_sure(self.app, f"Delete {run.name} {question}?"):
+            self._try(delete_run, run)
+
+    def _try(self, action: object, run: RunSummary) -> None:
+        from forge_tui.paths import runs_folder
+
+        assert callable(action)
+        try:
+            action(RunFiles(runs_folder() / run.id))
+        except ForgeError as error:
+            self._tell(error)
+        self.look_at_runs()
+
+    def _tell(self, error: ForgeError) -> None:
+        self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
+
+
+def _cells(run: RunSummary) -> tuple[str, ...]:
+    """What a row says; a number never stands without its name."""
+    share = run.progress
+    took = elapsed(run.started, run.ended)
+    progress = " ".join((f"{share:>4.0%}" if share is not None else "    ", duration(took) if took is not None else ""))
+    cells = (run.name, run.task or "?", str(run.status), progress, _result(run))
+    return tuple(_fit(plain(cell), width) for cell, (_, width) in zip(cells, _COLUMNS, strict=True))
+
+
+def _fit(text: str, width: int) -> str:
+    """`text`, cut so that a gap to the next column is left."""
+    return text if len(text) < width else text[: width - 2] + "…"
+
+
+def _result(run: RunSummary) -> str:
+    if run.error is not None:
+        return str(run.error.get("what"))
+    if not run.metrics:
+        return ""
+    primary = next(iter(run.baseline or run.metrics))
+    if primary in run.metrics and not run.status.is_alive:
+        value = run.metrics[primary]
+        gain = f" ({value - run.baseline[primary]:+.3g})" if primary in run.baseline else ""
+        return f"{primary} {value:.3g}{gain}"
+    name = "loss" if "loss" in run.metrics else primary
+    return f"{name} {run.metrics[name]:.4g}"

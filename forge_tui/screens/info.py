@@ -1,0 +1,70 @@
+"""One run in full: scores beside the baselines, settings with their reasons, where the files are."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from backends.contract import ForgeError, RunFiles, read_json, read_spec
+from forge_tui.formatting import duration, gibibytes
+from forge_tui.plain import plain
+
+
+class InfoScreen(ModalScreen[None]):
+    """Scrolls by keys; closed with escape."""
+
+    DEFAULT_CSS = """
+    InfoScreen { align: center middle; }
+    InfoScreen > VerticalScroll { width: 100%; height: 100%; border: round $primary; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,i", "app.pop_screen", "close", id="info.close")]
+
+    def __init__(self, files: RunFiles) -> None:
+        super().__init__()
+        self._files = files
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as scroll:
+            scroll.can_focus = True
+            yield Static("\n".join(plain(line) for line in info_lines(self._files)), markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+
+def info_lines(files: RunFiles) -> list[str]:
+    """Everything worth knowing about a run, as lines."""
+    lines: list[str] = []
+    report = read_json(files.report) or {}
+    metrics, baselines = report.get("metrics") or {}, report.get("baselines") or {}
+    if metrics or baselines:
+        names = list(metrics or next(iter(baselines.values())))
+        lines.append(f"{'metric':<18}{'this model':>12}  " + "  ".join(f"{name:>12}" for name in baselines))
+        for name in names:
+            cells = [metrics.get(name), *(scores.get(name) for scores in baselines.values())]
+            widths = [12, *(max(12, len(each)) for each in baselines)]
+            shown = (
+                ("-" if cell is None else f"{cell:.4f}").rjust(width) for cell, width in zip(cells, widths, strict=True)
+            )
+            lines.append(f"{name:<18}" + "  ".join(shown))
+        lines.append("")
+    if report.get("training_seconds") is not None:
+        lines.append(f"training took {duration(report['training_seconds'])}")
+    peak = (report.get("memory") or {}).get("measured_peak_bytes")
+    if peak is not None:
+        lines += [f"peak memory   {gibibytes(peak)} GiB", ""]
+    try:
+        spec = read_spec(files.spec)
+    except ForgeError as error:
+        return [*lines, error.what, error.why]
+    lines += [f"task    {spec.task}", f"model   {spec.model}", f"method  {spec.method}", f"data    {spec.data}"]
+    lines += [f"        {role} = {column}" for role, column in spec.columns.items()]
+    lines += ["", "settings"]
+    for name, value in spec.settings.items():
+        lines += [f"  {name} = {value}", f"      {spec.reasons.get(name, '')}"]
+    return [*lines, "", f"files   {files.folder}", "", "esc closes"]

@@ -1,0 +1,305 @@
+"""The wizard: from a data file to a started run, one question at a time; escape goes back and loses nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from backends.contract import DatasetProfile, ForgeError
+from backends.formats.checks import check_table
+from backends.registry import find_task
+from forge_tui.finding_lines import grouped
+from forge_tui.plain import plain
+from forge_tui.planning import Planned, plan_run
+from forge_tui.screens.wizard_steps import (
+    OTHER_FOLDER,
+    STEPS,
+    Answers,
+    Question,
+    column_question,
+    data_question,
+    method_question,
+    model_question,
+    review_lines,
+    task_question,
+)
+from forge_tui.widgets.line import Line
+
+START = "start"
+
+
+class AnswerList(OptionList):
+    """The possible answers; enter is named in the footer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "choose", id="wizard.choose")]
+
+
+class WizardScreen(Screen[None]):
+    """Asks, checks in the background, shows every finding, starts."""
+
+    DEFAULT_CSS = """
+    WizardScreen #steps { color: $text-muted; }
+    WizardScreen #ask { text-style: bold; }
+    WizardScreen #why { color: $text-muted; }
+    WizardScreen Input, WizardScreen Input:focus { border: none; height: 1; margin: 0 1; background: $surface; }
+    WizardScreen OptionList, WizardScreen OptionList:focus { height: 1fr; border: none; padding: 0 1; }
+    WizardScreen #told { height: auto; max-height: 45%; padding: 0 1; }
+    WizardScreen.-review #told { max-height: 80%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back", id="wizard.back", priority=True),
+        Binding("tab", "app.focus_next", "other field", show=False, id="wizard.next_field"),
+    ]
+
+    def __init__(self, data: str | None = None) -> None:
+        super().__init__()
+        self.answers = Answers()
+        self._typed = data or ""
+        self._trail: list[str] = []
+        self._at = "data"
+        self._planned: Planned | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Line("", id="steps")
+        yield Line("", id="ask")
+        yield Line("", id="why")
+        field = Input(placeholder="type a path, or choose below", id="path")
+        field.cursor_blink = False
+        yield field
+        yield AnswerList(id="options")
+        with VerticalScroll(id="told", can_focus=False):
+            yield Static("", id="text", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._show("data")
+        if self._typed:
+            self._take_data(self._typed)
+
+    # --- showing ---------------------------------------------------------------------------------------------
+
+    def _show(self, place: str) -> None:
+        """Put the question of a place on the screen."""
+        self._at = place
+        step = {"method": "model", "folder": "model"}.get(place, "columns" if place.startswith("column:") else place)
+        self.set_class(place == "review", "-review")
+        question = self._question(place)
+        steps = "  ".join(f"{number} {name.upper() if name == step else name}" for number, name in enumerate(STEPS, 1))
+        self.query_one("#steps", Line).show(f" New model   {steps}")
+        self.query_one("#ask", Line).show(f" {question.ask}")
+        self.query_one("#why", Line).show(f" {question.why}")
+        field, options = self.query_one(Input), self.query_one(OptionList)
+        field.display = question.typed is not None
+        if question.typed is not None:
+            field.value = question.typed
+            field.cursor_position = len(question.typed)
+        self._fill(question)
+        (field if question.typed is not None else options).focus()
+        self._tell_findings()
+
+    def _fill(self, question: Question) -> None:
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options(Option(Content(plain(text)), id=key) for key, text in question.options)
+        keys = [key for key, _ in question.options]
+        if keys:
+            options.highlighted = keys.index(question.proposed) if question.proposed in keys else 0
+
+    def _question(self, place: str) -> Question:
+        answers = self.answers
+        if place == "data":
+            return data_question(self._typed)
+        if place == "folder":
+            return Question(
+                "model", "Which model folder?", "It holds config.json, weights and tokenizer.", (), typed=""
+            )
+        assert answers.profile is not None
+        if place == "task":
+            return task_question(answers.profile)
+        task = find_task(answers.task or "")
+        if place.startswith("column:"):
+            return column_question(task, place.partition(":")[2], answers.profile)
+        if place == "model":
+            return model_question(task)
+        if place == "method":
+            return method_question(task)
+        return Question(
+            "review", "Start this run?", "It goes on when you leave or lose the connection.", ((START, "start"),), START
+        )
+
+    def _tell(self, lines: list[str]) -> None:
+        self.query_one("#text", Static).update(Text("\n".join(plain(line) for line in lines)))
+
+    def _tell_findings(self) -> None:
+        if self._at == "data" or self.answers.profile is None:
+            self._tell([])
+        elif self._at == "review" and self._planned is not None:
+            self._tell([*review_lines(self._planned), "", *self._findings(self._planned.profile)])
+        else:
+            self._tell(self._findings(self.answers.profile))
+
+    def _findings(self, profile: DatasetProfile) -> list[str]:
+        head = (
+            f"{Path(profile.path).name}: {profile.format}, {profile.encoding or 'binary'}, {profile.rows or 0:,} rows"
+        )
+        usable = f", {profile.usable_rows:,} usable" if profile.ok and profile.usable_rows is not None else ""
+        return [
+            head + usable,
+            *(f"✗ {line}" for line in grouped(profile.errors)),
+            *(f"! {line}" for line in grouped(profile.warnings)),
+        ]
+
+    # --- answering -------------------------------------------------------------------------------------------
+
+    @on(Input.Changed, "#path")
+    def _path_typed(self, event: Input.Changed) -> None:
+        if self._at == "data" and event.value != self._typed:
+            self._typed = event.value
+            self._fill(data_question(self._typed))
+
+    @on(Input.Submitted, "#path")
+    def _path_given(self, event: Input.Submitted) -> None:
+        if self._at == "folder":
+            self._take_model(event.value.strip())
+            return
+        options = self.query_one(OptionList)
+        typed = event.value.strip()
+        if typed and Path(typed).expanduser().is_file():
+            self._take_data(typed)
+        elif options.highlighted is not None and options.option_count:
+            self._take_data(options.get_option_at_index(options.highlighted).id or typed)
+        elif typed:
+            self._take_data(typed)
+
+    def on_key(self, event: object) -> None:
+        """From the path field the arrows move through the list below it."""
+        key = getattr(event, "key", "")
+        if isinstance(self.focused, Input) and key in ("down", "up"):
+            options = self.query_one(OptionList)
+            (options.action_cursor_down if key == "down" else options.action_cursor_up)()
+
+    @on(OptionList.OptionSelected, "#options")
+    def _option_chosen(self, event: OptionList.OptionSelected) -> None:
+        self._choose(event.option_id or "")
+
+    def _choose(self, key: str) -> None:
+        if self._at == "data":
+            self._take_data(key)
+        elif self._at == "task":
+            self.answers.columns = {} if key != self.answers.task else self.answers.columns
+            self.answers.task = key
+            self._check(then="columns")
+        elif self._at.startswith("column:"):
+            self.answers.columns[self._at.partition(":")[2]] = key
+            self._check(then="next column")
+        elif self._at == "model":
+            if key == OTHER_FOLDER:
+                self._go("folder")
+            else:
+                self.answers.method = None
+                self._take_model(key)
+        elif self._at == "method":
+            self.answers.method = key
+            self._review()
+        elif key == START:
+            self._start()
+
+    def _take_data(self, chosen: str) -> None:
+        path = Path(chosen).expanduser()
+        if path.is_dir():
+            self._typed = f"{path}/" if str(path) != "/" else "/"
+            self._show("data")
+            return
+        self.answers = Answers(data=str(path.absolute()))
+        self._check(then="task")
+
+    def _take_model(self, model: str) -> None:
+        self.answers.model = model
+        task = find_task(self.answers.task or "")
+        if model.startswith("preset:") or len(task.methods) == 1:
+            self._review()
+        else:
+            self._go("method")
+
+    @work(thread=True, exclusive=True, group="check", exit_on_error=False)
+    def _check(self, then: str) -> None:
+        """Check the data beside the screen, then go on."""
+        answers = self.answers
+        assert answers.data is not None
+        self.app.call_from_thread(self.query_one("#why", Line).show, " checking the data …")
+        try:
+            profile = check_table(Path(answers.data), answers.task, answers.columns)
+        except ForgeError as error:
+            self.app.call_from_thread(self._refuse, error)
+            return
+        self.app.call_from_thread(self._checked, profile, then)
+
+    def _checked(self, profile: DatasetProfile, then: str) -> None:
+        proposals = profile.proposals or (self.answers.profile.proposals if self.answers.profile else ())
+        self.answers.profile = DatasetProfile(**{**vars(profile), "proposals": proposals})
+        unreadable = not profile.stats.get("columns")
+        if unreadable or (then == "task" and profile.rows == 0):
+            self._show("data")
+            self._tell(self._findings(profile))
+            return
+        if then == "task":
+            self._go("task")
+            return
+        task = find_task(self.answers.task or "")
+        roles = list(task.roles)
+        asked = self._at.partition(":")[2] if self._at.startswith("column:") else None
+        following = roles if asked is None else roles[roles.index(asked) + 1 :]
+        if following:
+            self._go(f"column:{following[0]}")
+        elif not profile.ok:
+            self._show(self._at)  # the findings below say why it cannot go on
+        else:
+            self._go("model")
+
+    def _review(self) -> None:
+        try:
+            self._planned = plan_run(self.answers.request(), self.answers.profile)
+        except ForgeError as error:
+            self._refuse(error)
+            return
+        self._go("review")
+
+    def _start(self) -> None:
+        from forge_tui.runs.store import start_run
+
+        assert self._planned is not None
+        try:
+            files = start_run(self._planned.spec)
+        except ForgeError as error:
+            self._refuse(error)
+            return
+        self.dismiss()
+        self.app.open_run(files.folder.name)  # type: ignore[attr-defined]
+
+    def _refuse(self, error: ForgeError) -> None:
+        self._show(self._at)
+        self._tell([f"✗ {error.what}", f"  {error.why}", f"  {error.fix}"])
+
+    # --- moving ----------------------------------------------------------------------------------------------
+
+    def _go(self, place: str) -> None:
+        if place != self._at:
+            self._trail.append(self._at)
+        self._show(place)
+
+    def action_back(self) -> None:
+        """To the question before; from the first one back to where the wizard was opened."""
+        if self._trail:
+            self._show(self._trail.pop())
+        else:
+            self.dismiss()
