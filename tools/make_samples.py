@@ -1,0 +1,336 @@
+"""Makes the bundled samples: four small data sets of the project's own making, the same bytes at every run.
+
+Run by hand:  python tools/make_samples.py [FOLDER]     (default: forge_tui/samples)
+
+Standard library only. Nothing is taken from real data: places, people and numbers are invented here. Only
+`random()` is drawn from, the one method whose sequence Python promises to keep between its versions.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+Choice = TypeVar("Choice")
+Rows = Iterator[Sequence[Any]]
+
+# Share of the texts whose label is drawn blindly: people who label slip too, and a perfect score teaches nothing.
+SLIPS = 0.04
+
+
+class Dice:
+    """Random draws that are the same in every Python version."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed).random
+
+    def chance(self, share: float) -> bool:
+        """True in this share of the draws."""
+        return self._random() < share
+
+    def between(self, low: float, high: float) -> float:
+        """Any number from low to high, all as likely."""
+        return low + (high - low) * self._random()
+
+    def whole(self, low: int, high: int) -> int:
+        """A whole number from low to high, both included."""
+        return low + int(self._random() * (high - low + 1))
+
+    def bell(self, mean: float, spread: float) -> float:
+        """About normal: the sum of twelve draws, which needs no libm and so no rounding of its own."""
+        return mean + spread * (sum(self._random() for _ in range(12)) - 6)
+
+    def pick(self, choices: Sequence[Choice], weights: Sequence[float] = ()) -> Choice:
+        """One of the choices, by weight when there are weights."""
+        if not weights:
+            return choices[int(self._random() * len(choices))]
+        left = self._random() * sum(weights)
+        for choice, weight in zip(choices, weights, strict=True):
+            left -= weight
+            if left < 0:
+                return choice
+        return choices[-1]
+
+    def shuffled(self, items: Sequence[Choice]) -> list[Choice]:
+        """The items in another order (Fisher and Yates)."""
+        order = list(items)
+        for last in range(len(order) - 1, 0, -1):
+            other = self.whole(0, last)
+            order[last], order[other] = order[other], order[last]
+        return order
+
+
+# --- tabular-classification: does a guest come back? ------------------------------------------------------------
+
+COFFEE_HEADER = (
+    "order_id", "weekday", "hour", "channel", "drink", "size", "price", "queue_minutes", "temperature_c",
+    "member_months", "outcome",
+)  # fmt: skip
+DRINKS = {"espresso": 2.4, "flat white": 3.8, "cappuccino": 3.6, "cold brew": 4.2, "iced tea": 3.9}
+COLD_DRINKS = ("cold brew", "iced tea")
+
+
+def coffee_orders(dice: Dice, rows: int = 1_200) -> Rows:
+    """Orders of an invented coffee bar; what decides are combinations: patience by channel, drink by weather."""
+    for number in range(1, rows + 1):
+        weekday = dice.pick(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), (5, 5, 5, 5, 6, 7, 6))
+        hour = dice.whole(7, 19)
+        channel = dice.pick(("counter", "app", "phone"), (5, 4, 1))
+        drink = dice.pick(tuple(DRINKS), (3, 4, 4, 3, 2))
+        size = dice.pick(("small", "medium", "large"), (3, 5, 3))
+        price = DRINKS[drink] + {"small": -0.4, "medium": 0.0, "large": 0.7}[size] + dice.bell(0, 0.15)
+        queue = max(0.0, dice.bell(6, 3.5))
+        temperature = dice.bell(17, 8)
+        months = dice.whole(0, 48)
+        patience = 3.5 if channel == "app" else 9.0
+        liking = 1.3 if queue < patience else -1.3
+        liking += 1.1 if (drink in COLD_DRINKS) == (temperature > 19) else -1.1
+        liking += 0.9 if (hour < 11) == (size != "large") else -0.9
+        liking += 0.8 if months < 6 or 14 < months < 30 else -0.8
+        liking += 0.3 if weekday in ("Sat", "Sun") else 0.0
+        stays = dice.chance(1 / (1 + math.exp(-1.9 * liking)))
+        yield (
+            f"C-{10_000 + number}",
+            weekday,
+            hour,
+            channel,
+            drink,
+            size,
+            f"{price:.2f}",
+            "" if dice.chance(0.04) else f"{queue:.1f}",
+            "" if dice.chance(0.03) else f"{temperature:.1f}",
+            "" if dice.chance(0.05) else months,
+            "came back" if stays else "stayed away",
+        )
+
+
+# --- tabular-regression: what an apartment costs ------------------------------------------------------------------
+
+RENTS_HEADER = (
+    "apartment_id", "district", "area_m2", "rooms", "floor", "lift", "built", "distance_km", "balcony", "heating",
+    "price",
+)  # fmt: skip
+DISTRICTS = {"Harbour": 1.25, "Old Mill": 1.1, "Garden Row": 1.0, "Station": 0.85, "Northfield": 0.8, "Lakeside": 1.3}
+
+
+def apartment_rents(dice: Dice, rows: int = 1_200) -> Rows:
+    """Monthly rents of an invented town; age, height and size work in bends and in pairs, not in straight lines."""
+    for number in range(1, rows + 1):
+        district = dice.pick(tuple(DISTRICTS), (2, 3, 4, 4, 3, 2))
+        area = min(160.0, max(18.0, dice.bell(68, 28)))
+        rooms = max(1, round(area / dice.between(22, 34)))
+        floor = dice.pick((0, 1, 2, 3, 4, 5, 6, 7), (3, 5, 5, 4, 3, 2, 1, 1))
+        lift = dice.chance(0.75 if floor > 4 else 0.4)
+        built = dice.pick((1905, 1925, 1955, 1968, 1980, 1998, 2015), (3, 2, 3, 4, 3, 3, 2)) + dice.whole(-6, 6)
+        distance = max(0.3, dice.bell(4.5, 2.4))
+        balcony = dice.chance(0.5)
+        heating = dice.pick(("district", "gas", "electric"), (5, 4, 1))
+        rate = 11 * DISTRICTS[district]
+        rate *= 1.25 if area < 35 else 1.0 if area < 95 else 0.9
+        rate *= 1.18 if built < 1930 or built > 2005 else 0.88 if 1950 < built < 1975 else 1.0
+        rate *= (1.0 + 0.04 * floor) if lift else (1.0 - 0.05 * max(0, floor - 2))
+        rate *= 0.8 + 0.45 * math.exp(-distance / 2.5)
+        rate *= 1.06 if balcony and floor > 0 else 1.0
+        rate *= 0.92 if heating == "electric" else 1.0
+        yield (
+            f"A-{2_000 + number}",
+            district,
+            f"{area:.1f}",
+            rooms,
+            floor,
+            "yes" if lift else "no",
+            "" if dice.chance(0.05) else built,
+            "" if dice.chance(0.03) else f"{distance:.1f}",
+            "yes" if balcony else "no",
+            heating,
+            round(area * rate * dice.bell(1, 0.07)),
+        )
+
+
+# --- text-classification: what is a customer message about? ----------------------------------------------------
+
+MESSAGES_HEADER = ("text", "label")
+TOPICS: dict[str, tuple[str, ...]] = {
+    "billing": ("invoice", "refund", "card payment", "discount code", "monthly fee", "receipt"),
+    "delivery": ("parcel", "courier", "tracking link", "shipment", "delivery slot", "pick-up point"),
+    "account": ("password", "login", "profile", "email address on file", "newsletter setting", "user name"),
+    "product": ("kettle", "lamp", "charger", "zip on my backpack", "manual", "battery"),
+}
+# Said of any topic, so that no word of trouble gives the class away.
+TROUBLES = (
+    "{a} is wrong",
+    "{a} does not work",
+    "{a} is still missing",
+    "something is off with {a}",
+    "{a} was a mess again",
+    "I have a problem with {a}",
+    "nobody could explain {a} to me",
+    "please look into {a}",
+    "I need help with {a}",
+    "can you fix {a}",
+)
+PRAISES = (
+    "{a} was fine",
+    "no trouble with {a}",
+    "{a} works as promised",
+    "I am happy with {a}",
+    "thanks for sorting out {a}",
+    "{a} is settled",
+)
+# Said of one topic only: the easy quarter of the messages.
+PLAIN_WORDS: dict[str, tuple[str, ...]] = {
+    "billing": (
+        "I was charged twice", "you took {n} euros too much", "the amount on my statement does not match",
+        "when do I get my money back", "can I pay in {n} parts", "I cancelled and still have to pay",
+    ),
+    "delivery": (
+        "nothing has arrived for {n} days", "it was left with a neighbour I do not know", "where is my order",
+        "can you send it to another street", "it says delivered but it is not here", "the driver never rang",
+    ),
+    "account": (
+        "I cannot sign in since {n} days", "the reset mail never comes", "how do I delete my data",
+        "someone else uses my name", "it logs me out after {n} minutes", "I want to change my address book",
+    ),
+    "product": (
+        "it broke after {n} days", "it gets far too hot", "does it fit a {n} litre pot", "one part is cracked",
+        "how do I clean it", "it makes a strange noise", "the colour is not as in the picture",
+    ),
+}  # fmt: skip
+GREETINGS = ("", "", "", "hi,", "hello,", "hello team,", "good morning,", "dear support,", "hey")
+CLOSINGS = ("", "", "", "thanks", "please answer soon", "order {n}{n}7", "regards, Kim", "this is urgent", "any idea?")
+
+
+def support_messages(dice: Dice, rows: int = 1_000) -> Rows:
+    """Short customer messages; in most of them another topic is praised too, so that single words mislead."""
+    seen: set[str] = set()
+    while len(seen) < rows:
+        label = dice.pick(tuple(TOPICS))
+        if dice.chance(0.25):
+            clause = dice.pick(PLAIN_WORDS[label])
+        else:
+            clause = _clause(dice, TROUBLES, label)
+        if dice.chance(0.75):
+            other = _clause(dice, PRAISES, dice.pick([topic for topic in TOPICS if topic != label]))
+            link = dice.pick(("but", "however", "still,", "only"))
+            clause = f"{other}, {link} {clause}" if dice.chance(0.6) else f"{clause}, though {other}"
+        text = f"{dice.pick(GREETINGS)} {clause}{dice.pick(('', '.', '!', '?'))} {dice.pick(CLOSINGS)}".strip()
+        while "{n}" in text:
+            text = text.replace("{n}", str(dice.whole(2, 30)), 1)
+        if dice.chance(0.2):
+            text = _misspelt(dice, text)
+        if dice.chance(0.4):
+            text = text[0].upper() + text[1:]
+        if text.lower() not in seen:
+            seen.add(text.lower())
+            yield text, dice.pick(tuple(TOPICS)) if dice.chance(SLIPS) else label
+
+
+def _clause(dice: Dice, patterns: Sequence[str], topic: str) -> str:
+    article = dice.pick(("the", "my"))
+    return dice.pick(patterns).replace("{a}", f"{article} {dice.pick(TOPICS[topic])}")
+
+
+def _misspelt(dice: Dice, text: str) -> str:
+    """A letter lost, doubled or swapped with the next."""
+    place = dice.whole(1, len(text) - 2)
+    kind = dice.whole(1, 3)
+    if kind == 1:
+        return text[:place] + text[place + 1 :]
+    if kind == 2:
+        return text[:place] + text[place] + text[place:]
+    return text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+
+
+# --- sentence-pair-classification: does the second follow from the first? ---------------------------------------
+
+PAIRS_HEADER = ("premise", "hypothesis", "label")
+THINGS = ("boats", "bikes", "houses", "trains", "shops", "chairs", "bags", "clocks")
+PLACES = ("in the harbour", "on the market", "by the river", "in this street", "near the school", "in the hall")
+QUALITIES = ("red", "old", "clean", "wooden", "quiet", "open")
+PEOPLE = ("Ada", "Bela", "Chen", "Dora", "Emil", "Farid", "Greta", "Hugo")
+# Kind of thing and the wider word for it.
+KINDS = (("a rose", "a flower"), ("an apple", "a fruit"), ("a violin", "an instrument"), ("a hammer", "a tool"),
+         ("a cat", "an animal"), ("a coat", "something to wear"))  # fmt: skip
+DEEDS = ("bought", "drew", "saw", "sold", "found")
+# What the first quantifier says about the second, of the same things and the same quality.
+QUANTIFIERS = {
+    ("All", "Some"): "entailment",
+    ("No", "Not all"): "entailment",
+    ("All", "No"): "contradiction",
+    ("All", "Not all"): "contradiction",
+    ("No", "Some"): "contradiction",
+    ("No", "All"): "contradiction",
+    ("Some", "No"): "contradiction",
+    ("Not all", "All"): "contradiction",
+    ("Some", "All"): "neutral",
+    ("Some", "Not all"): "neutral",
+    ("Not all", "No"): "neutral",
+    ("Not all", "Some"): "neutral",
+}
+
+
+def statement_pairs(dice: Dice, rows: int = 900) -> Rows:
+    """Pairs of plain statements: quantifiers, wider words, order in time; the labels share the same words."""
+    seen: set[tuple[str, str]] = set()
+    labels = ("entailment", "contradiction", "neutral")
+    while len(seen) < rows:
+        label = labels[len(seen) % 3]
+        maker = dice.pick((_quantified, _wider, _earlier), (6, 2, 2))
+        premise, hypothesis = maker(dice, label)
+        if (premise, hypothesis) not in seen:
+            seen.add((premise, hypothesis))
+            yield premise, hypothesis, dice.pick(labels) if dice.chance(SLIPS) else label
+
+
+def _quantified(dice: Dice, label: str) -> tuple[str, str]:
+    first, second = dice.pick([pair for pair, follows in QUANTIFIERS.items() if follows == label])
+    thing, place, quality = dice.pick(THINGS), dice.pick(PLACES), dice.pick(QUALITIES)
+    return f"{first} {thing} {place} are {quality}.", f"{second} {thing} {place} are {quality}."
+
+
+def _wider(dice: Dice, label: str) -> tuple[str, str]:
+    person, deed = dice.pick(PEOPLE), dice.pick(DEEDS)
+    narrow, wide = dice.pick(KINDS)
+    if label == "entailment":
+        return f"{person} {deed} {narrow} today.", f"{person} {deed} {wide}."
+    if label == "contradiction":
+        return f"{person} {deed} {narrow} today.", f"{person} never {deed} {wide}."
+    return f"{person} {deed} {wide} today.", f"{person} {deed} {narrow}."
+
+
+def _earlier(dice: Dice, label: str) -> tuple[str, str]:
+    one, two = dice.shuffled(PEOPLE)[:2]
+    deed = dice.pick(("arrived", "left", "called", "finished"))
+    premise = f"{one} {deed} before {two}."
+    if label == "entailment":
+        return premise, f"{two} {deed} after {one}."
+    if label == "contradiction":
+        return premise, f"{two} {deed} before {one}."
+    return premise, f"{one} {deed} before noon."
+
+
+SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Rows]]] = {
+    "coffee_orders.csv": (11, COFFEE_HEADER, coffee_orders),
+    "apartment_rents.csv": (12, RENTS_HEADER, apartment_rents),
+    "support_messages.csv": (13, MESSAGES_HEADER, support_messages),
+    "statement_pairs.csv": (14, PAIRS_HEADER, statement_pairs),
+}
+
+
+def make_samples(folder: Path) -> None:
+    """Write every sample into a folder, over what is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (seed, header, rows) in SAMPLES.items():
+        with (folder / name).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows(Dice(seed)))
+
+
+if __name__ == "__main__":
+    make_samples(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "forge_tui" / "samples")
