@@ -64,10 +64,12 @@ class ForgeApp(App[str]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Everything on a key of this screen is in the palette too."""
+        named: set[str] = set()
         for active in screen.active_bindings.values():
             binding, node = active.binding, active.node
-            if not binding.description or binding.system or not binding.id:
+            if not binding.description or binding.system or not binding.id or binding.id in named:
                 continue
+            named.add(binding.id)
             area = binding.id.partition(".")[0]
             yield SystemCommand(
                 f"{area}: {binding.description}",

@@ -137,10 +137,13 @@ def _is_text(table: TableSummary, roles: Roles) -> bool:
 
 
 def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) -> list[TaskProposal]:
-    tasks = {task.id: task for task in TASKS}
-    chosen = propose_roles(tasks["tabular-classification"], table, given).columns.get("target")
-    if chosen is None or len(table.columns) < 2:
+    columns = list(table.columns.values())
+    named = table.columns[given["target"]] if given.get("target") in table.columns else _by_name("target", columns)
+    plausible = [each for each in columns if each.kind == "number" or _could_be_classes(each)]
+    target = named or (plausible[-1] if plausible else None)
+    if target is None or len(table.columns) < 2:
         return []
+    chosen = target.name
     column = table.columns[chosen]
     if column.kind == "number" and not _is_class_ids(column):
         return [

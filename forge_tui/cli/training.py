@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backends.contract import RunFiles, UsageError, read_spec
+from backends.contract import RunFiles, RunSpec, UsageError, read_spec
 from forge_tui.cli import app, open_app
 from forge_tui.cli.data import MAP_HELP, parse_pairs
 from forge_tui.cli.output import say, show, show_json
@@ -57,7 +58,8 @@ def train(
                 "the spec says all of it already",
                 "Change the spec file, or leave it out.",
             )
-        planned = check_spec(read_spec(Path(spec).expanduser()))
+        wanted = read_spec(Path(spec).expanduser())
+        planned = check_spec(replace(wanted, name=name) if name else wanted)
     elif data is None:
         raise UsageError(
             "There is nothing to train on",
@@ -68,10 +70,6 @@ def train(
         settings = parse_pairs(set, "--set")
         columns = parse_pairs(map, "--map")
         planned = plan_run(Request(data, task, eval_data, columns, model, method, settings, name))
-    if spec is not None and name:
-        from dataclasses import replace
-
-        planned = replace(planned, spec=replace(planned.spec, name=name))
     for line in grouped(planned.profile.warnings):
         say(f"! {line}")
     roles = ", ".join(f"{role} = {column}" for role, column in planned.spec.columns.items())
@@ -94,11 +92,9 @@ def demo(
     _start_and_follow(planned.spec, detach, json)
 
 
-def _start_and_follow(spec: object, detach: bool, json: bool) -> None:
-    from backends.contract import RunSpec
+def _start_and_follow(spec: RunSpec, detach: bool, json: bool) -> None:
     from forge_tui.runs.store import start_run
 
-    assert isinstance(spec, RunSpec)
     files = start_run(spec)
     if detach:
         if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.text import Text
@@ -197,7 +198,7 @@ class HomeScreen(Screen[None]):
             and run.status.is_alive
             and await is_sure(self.app, f"Stop {run.name}? A checkpoint is kept.")
         ):
-            self._try(lambda files: request_stop(files), run)
+            self._try(request_stop, run)
 
     @work(exclusive=True, group="action")
     async def action_resume(self) -> None:
@@ -206,7 +207,7 @@ class HomeScreen(Screen[None]):
 
         run = self._chosen()
         if run is not None:
-            self._try(lambda files: resume_run(files), run)
+            self._try(resume_run, run)
 
     @work(exclusive=True, group="action")
     async def action_delete(self) -> None:
@@ -218,10 +219,9 @@ class HomeScreen(Screen[None]):
         if run is not None and await is_sure(self.app, f"Delete {run.name} {question}?"):
             self._try(delete_run, run)
 
-    def _try(self, action: object, run: RunSummary) -> None:
+    def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> None:
         from forge_tui.paths import runs_folder
 
-        assert callable(action)
         try:
             action(RunFiles(runs_folder() / run.id))
         except ForgeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import work
@@ -233,14 +234,14 @@ class MonitorScreen(Screen[None]):
     @work(exclusive=True, group="action")
     async def action_stop_now(self) -> None:
         """Ask for a stop and kill after five seconds."""
-        from forge_tui.runs.control import request_stop
-
         if self._is_alive() and await is_sure(self.app, "Stop now? What does not stop within 5 s is killed."):
-            self._stop_now(request_stop)
+            self._stop_now()
 
     @work(thread=True, exclusive=True, group="stop", exit_on_error=False)
-    def _stop_now(self, request_stop: object) -> None:
-        assert callable(request_stop)
+    def _stop_now(self) -> None:
+        """Beside the screen: without a supervisor it waits five seconds."""
+        from forge_tui.runs.control import request_stop
+
         try:
             request_stop(self.files, now=True)
         except ForgeError as error:
@@ -290,8 +291,7 @@ class MonitorScreen(Screen[None]):
         self.state = condition(self.files)
         return self.state.status.is_alive
 
-    def _try(self, action: object) -> bool:
-        assert callable(action)
+    def _try(self, action: Callable[[RunFiles], object]) -> bool:
         try:
             action(self.files)
         except ForgeError as error:
