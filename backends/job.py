@@ -45,6 +45,11 @@ class Job:
         """Add to report.json; it holds the baseline from early on and everything at the end."""
         write_json(self.files.report, {**(read_json(self.files.report) or {}), **parts})
 
+    def known_baseline(self) -> tuple[str, dict[str, float]] | None:
+        """What an earlier attempt measured: the rows are the same, so it need not be measured again."""
+        report = read_json(self.files.report) if self.resume_from is not None else None
+        return (report["baseline_name"], report["baseline"]) if report and report.get("baseline") else None
+
     def record_baselines(
         self, baselines: Mapping[str, Mapping[str, float]], primary: str
     ) -> tuple[str, dict[str, float]]:

@@ -42,7 +42,7 @@ def train(job: Job) -> None:
     device = pick_device(job)
     trained = Boosting(job, schema, features, targets, device)
     job.events.phase("baseline")
-    baseline_name, baseline = trained.score_baselines()
+    baseline_name, baseline = job.known_baseline() or trained.score_baselines()
     job.control.leave_at_checkpoint()
     job.events.phase("training")
     started = time.monotonic()

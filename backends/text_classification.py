@@ -43,7 +43,7 @@ def train(job: Job) -> None:
     datasets = {side: encode(job, tokenizer, rows, split.classes) for side, rows in sides(split).items()}
     trainer = build_trainer(job, split, tokenizer, model, datasets)
     job.events.phase("baseline")
-    baseline_name, baseline = score_baselines(job, split)
+    baseline_name, baseline = job.known_baseline() or score_baselines(job, split)
     job.control.leave_at_checkpoint()
     job.events.phase("training")
     started = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tomllib
 from dataclasses import dataclass, fields
@@ -38,4 +39,11 @@ def read_settings() -> Settings:
             )
         if not isinstance(value, str):
             raise UsageError(f"{path}: {key} is {value!r}", "it must be a text in quotes", "Correct it.")
-    return Settings(**content)
+    settings = Settings(**content)
+    if shutil.which(settings.trainer_python) is None:
+        raise UsageError(
+            f"The trainer's interpreter {settings.trainer_python} cannot be run",
+            f"trainer_python in {path} names it",
+            "Correct the path, or delete the line to train with the app's own Python.",
+        )
+    return settings
