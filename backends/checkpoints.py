@@ -29,10 +29,11 @@ def seal(folder: Path, step: int, **state: Any) -> None:
 
 def read_seal(folder: Path) -> dict[str, Any] | None:
     """The seal of a checkpoint whose files are all there in full, else None."""
-    content = read_json(folder / SEAL)
-    if content is None:
+    content = read_json(folder / SEAL) or {}
+    files = content.get("files")
+    if not isinstance(files, dict) or not isinstance(content.get("step"), int):
         return None
-    for name, size in content["files"].items():
+    for name, size in files.items():
         try:
             if (folder / name).stat().st_size != size:
                 return None

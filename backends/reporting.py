@@ -38,6 +38,7 @@ def finish(
         details=dict(details),
     )
     job.files.readme.write_text(model_card(job, metrics, baseline, baseline_name), encoding="utf-8")
+    _say_when_beaten(job, metrics, baseline, baseline_name)
     job.events.phase("done")
     job.events.emit(
         "finished",
@@ -45,6 +46,17 @@ def finish(
         baseline=dict(baseline),
         model_path=str(job.files.model.relative_to(job.files.folder)),
     )
+
+
+def _say_when_beaten(job: Job, metrics: Mapping[str, float], baseline: Mapping[str, float], baseline_name: str) -> None:
+    primary = job.task.metrics[0]
+    ours, theirs = metrics[primary], baseline[primary]
+    if (ours > theirs) if lower_is_better(primary) else (ours < theirs):
+        job.events.notice(
+            f"the simple {baseline_name} is better on these rows: {primary} {theirs:.4g} against {ours:.4g}; "
+            "more rows or a pretrained model may turn that, otherwise use the simple one",
+            "warning",
+        )
 
 
 def _versions() -> dict[str, str]:

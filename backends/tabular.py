@@ -184,8 +184,7 @@ class Boosting:
             "tree_method": "hist",
             "device": device,
             "seed": options.seed,
-            # Each round draws from a generator of its own number: a resumed run draws what it would have drawn.
-            "seed_per_iteration": True,
+            "seed_per_iteration": True,  # see _boost
             "nthread": options.nthread or len(os.sched_getaffinity(0)),
         }
         if not classes:
@@ -237,7 +236,7 @@ class Boosting:
                 )
                 break
             self.round += 1
-            booster.update(self.train, self.round)
+            self._boost(booster)
             self._report_round(booster, pace)
             stop = job.control.stop_requested
             due = (self.round + 1) % options.save_steps == 0
@@ -261,6 +260,18 @@ class Boosting:
         self.round = self.saved_round = self.job.resume_step - 1
         self.best_round, self.best_loss = state["best_round"], state["best_loss"]
         return booster
+
+    def _boost(self, booster: xgboost.Booster) -> None:
+        """Add the trees of one round, which follow from its number and the trees before it and from nothing else.
+
+        XGBoost seeds the row sampler by the round (seed_per_iteration), but its column sampler draws on for as long as
+        the tree updater lives; leaving the tree method for a moment makes a new one. So a resumed run draws what it
+        would have drawn.
+        """
+        booster.set_param("tree_method", "approx")
+        booster.num_boosted_rounds()  # parameters come into force at the next question, so one is asked
+        booster.set_param("tree_method", self.parameters["tree_method"])
+        booster.update(self.train, self.round)
 
     def _report_round(self, booster: xgboost.Booster, pace: Pace) -> None:
         line = booster.eval_set([(self.train, "train"), (self.evaluation, "eval")], self.round)

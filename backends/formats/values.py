@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 # The words that pandas and R write for a missing value, compared after stripping and lower-casing.
@@ -27,6 +28,8 @@ def is_missing(value: Any) -> bool:
         return value.strip().lower() in MISSING_WORDS
     if isinstance(value, float):
         return math.isnan(value)
+    if isinstance(value, Decimal):
+        return value.is_nan()
     return False
 
 
@@ -34,8 +37,12 @@ def as_number(value: Any, decimal_comma: bool = False) -> float | None:
     """The finite number a cell holds, else None; `1,234.5` counts, `39,1` only where commas are decimal."""
     if isinstance(value, bool):
         return float(value)
-    if isinstance(value, int | float):
-        return float(value) if math.isfinite(value) else None
+    if isinstance(value, int | float | Decimal):
+        try:
+            number = float(value)
+        except (OverflowError, ValueError):  # a whole number of more than 308 digits, a signalling NaN
+            return None
+        return number if math.isfinite(number) else None
     if not isinstance(value, str):
         return None
     text = value.strip()
@@ -52,27 +59,24 @@ def as_number(value: Any, decimal_comma: bool = False) -> float | None:
 def is_code(value: Any) -> bool:
     """Whether digits are a code and not a quantity: a leading zero, or more digits than a float can hold."""
     text = str(value).strip()
-    if not text.lstrip("+-").isdigit():
-        return False
     digits = text.lstrip("+-")
+    if not digits.isdecimal():
+        return False
     return (len(digits) > 1 and digits[0] == "0") or int(digits[:20]) > LARGEST_EXACT
 
 
 def as_timestamp(value: Any) -> float | None:
-    """Seconds since 1970 of an ISO date or date-time, else None."""
-    if isinstance(value, datetime):
-        return value.timestamp()
-    text = str(value).strip()
-    if len(text) < 8 or not text[:4].isdigit():
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    try:
-        return moment.timestamp()
-    except (OverflowError, OSError, ValueError):
-        return None
+    """Seconds since 1970 of an ISO date or date-time, else None; without a zone it is UTC, wherever it is read."""
+    moment = value
+    if not isinstance(value, datetime):
+        text = str(value).strip()
+        if len(text) < 8 or not text[:4].isdecimal():
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def as_text(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ CHUNK_BYTES = 1 << 18
 LINES_KEPT = 500
 _CURVES_KEPT = 40
 _RECENT_STEPS = 50
+# The largest step that a curve can hold exactly, and the last second of the year 9999.
+_LAST_STEP, _END_OF_TIME = 2**53, 253_402_300_799
 # What the training loop reports beside the metrics of the model, shown only on request.
 BOOKKEEPING = ("learning_rate", "grad_norm")
 
@@ -59,8 +63,8 @@ class RunView:
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in one event."""
         self.events_seen += 1
-        moment = event.get("t")
-        if isinstance(moment, int | float):
+        moment = _moment(event)
+        if moment is not None:
             self.first_time = self.first_time or moment
             self.last_time = moment
         handler = getattr(self, f"_on_{event['kind']}", None)
@@ -69,15 +73,15 @@ class RunView:
 
     def _on_attempt(self, event: Mapping[str, Any]) -> None:
         """A new attempt does the steps after its checkpoint again: what was seen of them is dropped."""
-        start = int(event.get("from_step") or 0)
+        start, attempt = _whole(event.get("from_step")) or 0, _whole(event.get("n")) or 1
         for curve in self.curves.values():
             curve.truncate_after(start)
         self.step = start or None
         self.error = self.warning = self.finished = None
         self._training_since = None
         self._recent.clear()
-        if event.get("n", 1) > 1:
-            self._line(event, f"attempt {event.get('n')} from step {start:,}")
+        if attempt > 1:
+            self._line(event, f"attempt {attempt} from step {start:,}")
 
     def _on_phase(self, event: Mapping[str, Any]) -> None:
         self.phase = str(event.get("name"))
@@ -85,41 +89,41 @@ class RunView:
         self._line(event, self.phase)
 
     def _on_progress(self, event: Mapping[str, Any]) -> None:
-        self.phase_done, self.phase_total = event.get("done"), event.get("total")
+        self.phase_done, self.phase_total = _whole(event.get("done")), _whole(event.get("total"))
 
     def _on_metrics(self, event: Mapping[str, Any]) -> None:
-        step = event.get("step")
-        if not isinstance(step, int):
+        step = _whole(event.get("step"))
+        if step is None:
             return
-        self.step, self.total_steps, self.epoch = step, event.get("total_steps"), event.get("epoch")
-        self.rate = event.get("samples_per_second") or self.rate
-        values = event.get("values") or {}
+        self.step, self.total_steps = step, _whole(event.get("total_steps"))
+        self.epoch = _number(event.get("epoch"))
+        self.rate = _number(event.get("samples_per_second")) or self.rate
+        values = _values(event.get("values"))
         for name, value in values.items():
             curve = self.curves.get(name)
             if curve is None:
                 if len(self.curves) >= _CURVES_KEPT:
                     continue
                 curve = self.curves[name] = Curve()
-            if curve.latest is None or step >= curve.latest.x:
-                curve.append(step, float("nan") if value is None else float(value))
-            if value is None:
-                self.warning = f"{name} is not a number since step {step:,}: lower the learning rate"
-            else:
-                self.values[name] = float(value)
+            before = curve.latest
+            if before is None or step >= before.x:
+                curve.append(step, value)
+            if math.isfinite(value):
+                self.values[name] = value
+            elif before is None or math.isfinite(before.y):
+                self.warning = plain(f"{name} is not a number since step {step:,}: lower the learning rate")
         if self.last_time is not None:
             self._training_since = self._training_since or (self.last_time, step)
             self._recent.append((self.last_time, step))
         if "eval_loss" in values and len(values) > 2:
-            told = "  ".join(
-                f"{name} {value:.4g}" for name, value in values.items() if value is not None and name not in BOOKKEEPING
-            )
+            told = "  ".join(f"{name} {value:.4g}" for name, value in values.items() if name not in BOOKKEEPING)
             self._line(event, f"step {step:,}  {told}")
 
     def _on_checkpoint(self, event: Mapping[str, Any]) -> None:
         self._line(event, f"saved checkpoint {event.get('step')}")
 
     def _on_memory(self, event: Mapping[str, Any]) -> None:
-        self.peak_bytes = event.get("peak_bytes")
+        self.peak_bytes = _whole(event.get("peak_bytes"))
 
     def _on_sample(self, event: Mapping[str, Any]) -> None:
         mark = "✓" if event.get("output") == event.get("expected") else "✗"
@@ -140,8 +144,8 @@ class RunView:
         self.finished = event
 
     def _line(self, event: Mapping[str, Any], text: str) -> None:
-        moment = event.get("t")
-        clock = datetime.fromtimestamp(moment).strftime("%H:%M:%S") if isinstance(moment, int | float) else "--:--:--"
+        moment = _moment(event)
+        clock = "--:--:--" if moment is None else datetime.fromtimestamp(moment).strftime("%H:%M:%S")
         self.lines.append(f"{clock} {plain(text)}")
         self.lines_seen += 1
 
@@ -168,3 +172,33 @@ class RunView:
         if not report or not report.get("baseline"):
             return None
         return str(report.get("baseline_name")), report["baseline"]
+
+
+def _number(value: object) -> float | None:
+    """A finite number as it is, else None: a log may be of another version, or damaged."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) <= sys.float_info.max else None
+
+
+def _whole(value: object) -> int | None:
+    """A count or a step, else None."""
+    return value if isinstance(value, int) and _number(value) is not None and 0 <= value <= _LAST_STEP else None
+
+
+def _moment(event: Mapping[str, Any]) -> float | None:
+    """When an event was written, else None."""
+    moment = _number(event.get("t"))
+    return moment if moment is not None and 0 <= moment < _END_OF_TIME else None
+
+
+def _values(found: object) -> dict[str, float]:
+    """Metrics by name; NaN stands for null, which is how the log writes what is not finite."""
+    if not isinstance(found, Mapping):
+        return {}
+    numbers = {name: math.nan if value is None else value for name, value in found.items()}
+    return {
+        name: float(value)
+        for name, value in numbers.items()
+        if _number(value) is not None or (isinstance(value, float) and not math.isfinite(value))
+    }
