@@ -6,7 +6,6 @@ may run under another interpreter that has nothing of the app.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
@@ -86,6 +85,8 @@ class DataError(ForgeError):
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """`, nearest is 'x'` when something like `word` is known, else an empty string."""
+    import difflib  # only a mistake needs it
+
     lowered = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
     return f", nearest is {lowered[close[0]]!r}" if close else ""

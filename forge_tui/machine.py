@@ -6,8 +6,6 @@ import os
 import shutil
 from dataclasses import dataclass
 
-import psutil
-
 from forge_tui.nvml import GpuSample, Nvml
 from forge_tui.paths import forge_home
 
@@ -34,6 +32,8 @@ class Machine:
 
     def sample(self) -> MachineSample:
         """Look once."""
+        import psutil  # here, because home is painted before it is needed
+
         gpus = self._nvml.sample()
         memory = psutil.virtual_memory()
         load: float | None = psutil.cpu_percent()

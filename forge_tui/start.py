@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+
+
+def screen_problem() -> str | None:
+    """Why no full screen can be shown here, or None."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return "this is not a terminal"
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
+        return f"TERM is {os.environ.get('TERM') or 'not set'}, which cannot show a full screen"
+    return None
 
 
 def run_app(wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> int:
@@ -11,7 +21,9 @@ def run_app(wizard_data: str | None = None, wizard: bool = False, run_id: str | 
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "20")
     from forge_tui.app import ForgeApp
+    from forge_tui.paths import forge_home
 
+    forge_home()  # a folder that cannot be made is told now, on the plain terminal
     app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id)
     farewell = app.run(mouse=False)
     if farewell:

@@ -13,6 +13,7 @@ import typer
 
 from backends.contract import EXIT_DONE, ForgeError, UsageError
 from forge_tui import __version__
+from forge_tui.start import run_app, screen_problem
 
 app = typer.Typer(
     name="forge-tui",
@@ -46,20 +47,14 @@ def start(
 
 def open_app(wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> None:
     """Start the full-screen app at home, at the wizard or at a run; refuses where there is no screen."""
-    problem = None
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        problem = "this is not a terminal"
-    elif os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
-        problem = f"TERM is {os.environ.get('TERM') or 'not set'}, which cannot show a full screen"
-    if problem:
+    problem = screen_problem()
+    if problem is not None:
         raise UsageError(
             "The app needs a terminal",
             problem,
             "Use the commands instead: forge-tui check DATA, forge-tui train --data DATA, forge-tui runs, "
             "forge-tui logs RUN -f; all of them: forge-tui --help",
         )
-    from forge_tui.start import run_app
-
     raise typer.Exit(run_app(wizard_data=wizard_data, wizard=wizard, run_id=run_id))
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import tomli_w
 
 from backends.contract import ForgeError, RunFiles, RunSpec, UsageError, nearest
 from forge_tui.paths import runs_folder
@@ -27,17 +24,29 @@ def start_run(spec: RunSpec) -> RunFiles:
 
     The lock is taken before the folder has its name, so that no reader ever sees a run that nobody holds.
     """
+    import secrets
+
+    import tomli_w
+
     read_settings()  # a mistake in there is told now, not by a supervisor that nobody hears
     root = runs_folder()
     moment = datetime.now(UTC)
     run_id = f"{moment:%Y%m%d-%H%M%S}-{spec.task}-{secrets.token_hex(2)}"
     hidden = root / f".new-{run_id}"
+    whole = replace(spec, created=moment.isoformat(timespec="seconds"))
+    try:
+        request = tomli_w.dumps(whole.to_tables()).encode()
+    except UnicodeEncodeError:  # a file name is bytes and need not be text; a spec is text
+        raise UsageError(
+            "The request holds a name that is not text",
+            f"spec.toml cannot hold {spec.data!a}",
+            "Rename the file or the folder it lies in.",
+        ) from None
     try:
         hidden.mkdir(mode=0o700)
         lock = take_lock(hidden / "lock")
         files = RunFiles(hidden)
-        whole = replace(spec, created=moment.isoformat(timespec="seconds"))
-        _write_private(files.spec, tomli_w.dumps(whole.to_tables()).encode())
+        _write_private(files.spec, request)
         _write_private(files.reserve, os.urandom(RESERVE_BYTES))
         final = RunFiles(root / run_id)
         os.rename(hidden, final.folder)
