@@ -175,6 +175,7 @@ def _check_rows(task: Task, profile: _Profile) -> None:
     """The second pass: labels, lengths, duplicates and every row that cannot be used."""
     findings, roles = profile.findings, profile.roles.columns
     labels: Counter[str] = Counter()
+    spellings: set[str] = set()
     lengths: array[int] = array("I")
     seen: dict[bytes, int] = {}
     usable = 0
@@ -189,7 +190,9 @@ def _check_rows(task: Task, profile: _Profile) -> None:
             continue
         usable += 1
         if not task.numeric_label:
-            labels[as_label(row.cells.get(roles[task.label_role]))] += 1
+            cell = row.cells.get(roles[task.label_role])
+            labels[as_label(cell)] += 1
+            spellings.add(as_text(cell))
         if task.is_tabular:
             continue
         text = "\n".join(as_text(row.cells.get(roles[role])) for role in task.text_roles)
@@ -197,7 +200,7 @@ def _check_rows(task: Task, profile: _Profile) -> None:
             lengths.append(len(text.encode("utf-8", errors="replace")))
         _note_duplicate(seen, text, row, findings)
     profile.usable = usable
-    _check_counts(task, profile, usable, labels)
+    _check_counts(task, profile, usable, labels, len(spellings))
     if task.is_tabular:
         _check_features(profile)
     elif lengths:
@@ -227,7 +230,7 @@ def _note_duplicate(seen: dict[bytes, int], text: str, row: Row, findings: Findi
         seen[key] = row.number
 
 
-def _check_counts(task: Task, profile: _Profile, usable: int, labels: Counter[str]) -> None:
+def _check_counts(task: Task, profile: _Profile, usable: int, labels: Counter[str], spellings: int) -> None:
     findings = profile.findings
     column = profile.roles.columns[task.label_role]
     if usable < FEWEST_ROWS:
@@ -274,7 +277,7 @@ def _check_counts(task: Task, profile: _Profile, usable: int, labels: Counter[st
                 f"class {label}",
                 "It is trained on and never scored; add rows or merge it.",
             )
-    _warn_spellings(labels, column, findings)
+    _warn_spellings(labels, spellings, column, findings)
     if "class" in task.minimum.unit:
         small = [label for label, count in labels.items() if count < task.minimum.absolute]
         if small:
@@ -298,18 +301,18 @@ def _warn_little(task: Task, usable: int, findings: Findings) -> None:
         )
 
 
-def _warn_spellings(labels: Counter[str], column: str, findings: Findings) -> None:
+def _warn_spellings(labels: Counter[str], spellings: int, column: str, findings: Findings) -> None:
     alike: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         alike[label.casefold()].append(label)
-    for spellings in alike.values():
-        if len(spellings) > 1:
+    for words in alike.values():
+        if len(words) > 1:
             findings.warn(
                 "label-spellings",
-                f"{', '.join(repr(word) for word in sorted(spellings))} look like one class; "
-                f"{len(labels)} classes look like {len(alike)}",
+                f"{', '.join(repr(word) for word in sorted(words))} look like one class; "
+                f"{spellings} classes look like {len(alike)}",
                 f"column {column}",
-                "Write them one way; as they are, they are trained as different classes.",
+                "Write them one way; spaces around them do not count, but upper and lower case make different classes.",
             )
 
 

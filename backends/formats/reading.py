@@ -16,6 +16,7 @@ from backends.formats.sniff import Source, identify
 
 _BATCH_ROWS = 4096
 # The streaming parser names each level by its whole path: time and memory grow with the square of the depth.
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _ABSURD_NESTING = re.compile(r'(?:[\[{]\s*(?:"[^"\\]{0,99}"\s*:\s*)?){200}')
 
 
@@ -120,7 +121,23 @@ def _json_lines(source: Source, notes: Findings) -> Iterator[Row]:
                     "It is left out; a row is {...}.",
                 )
                 continue
+            if _HALF_CHARACTER.search(line):
+                record, halves = _whole_characters(record)
+                if halves:
+                    notes.warn(
+                        "undecodable",
+                        f"row {number} holds halves of characters; they became \ufffd",
+                        where,
+                        "Write the file again from its source.",
+                    )
             yield Row(number, f"row {number}", record)
+
+
+def _whole_characters(record: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """A record without lone surrogates, which JSON can escape and no file or screen can hold; whether it had any."""
+    text = json.dumps(record, ensure_ascii=False)
+    clean = text.encode("utf-8", errors="surrogatepass").decode("utf-8", errors="replace")
+    return (record, False) if clean == text else (json.loads(clean), True)
 
 
 def _json_array(source: Source, notes: Findings) -> Iterator[Row]:
@@ -179,16 +196,24 @@ def _bad_json(source: Source, number: int, error: Exception) -> DataError:
 
 
 def _records_key(source: Source) -> str | None:
-    """Where the rows of a JSON file are: None for a top-level array, else the key that holds the first array."""
+    """Where the rows of a JSON file are: the key of the first array of objects, else of the first array.
+
+    None stands for an array that is the whole file.
+    """
     import ijson
 
+    first = opened = None
     with source.path.open(encoding=source.encoding) as stream:
         try:
             for prefix, event, _ in ijson.parse(_Utf8(stream)):
-                if event == "start_array":
-                    return prefix or None
+                if event == "start_map" and opened is not None:
+                    return opened or None
+                opened = prefix if event == "start_array" else None
+                first = opened if first is None else first
         except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
             raise _bad_json(source, 0, error) from None
+    if first is not None:
+        return first or None
     what, why = (
         f"{source.path.name} holds no rows",
         "a table in JSON is an array of objects, and there is no array in it",

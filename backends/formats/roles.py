@@ -43,7 +43,7 @@ class Roles:
 def propose_roles(task: Task, table: TableSummary, given: Mapping[str, str]) -> Roles:
     """Fill every role of a task from what was given, from names and from content.
 
-    Raises UsageError for a column or role that does not exist; a role that nothing fits is left out.
+    Raises UsageError for a column or role that does not exist or is named twice; a role that nothing fits is left out.
     """
     names = tuple(table.columns)
     chosen: dict[str, str] = {}
@@ -60,6 +60,13 @@ def propose_roles(task: Task, table: TableSummary, given: Mapping[str, str]) -> 
                 f"There is no column {column!r}",
                 f"the columns are {', '.join(names[:30])}",
                 f"Correct it{nearest(column, names)}.",
+                where=column,
+            )
+        if column in chosen.values():
+            raise UsageError(
+                f"The column {column!r} cannot play two roles",
+                f"{' and '.join(other for other in given if given[other] == column)} are different things",
+                f"Name another: --map {role}=COLUMN",
                 where=column,
             )
         chosen[role] = column

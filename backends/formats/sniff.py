@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import stat
 from collections import Counter
 from dataclasses import dataclass
@@ -102,10 +103,14 @@ def _encoding(head: bytes, path: Path) -> tuple[str, tuple[Finding, ...]]:
         pass
     from charset_normalizer import from_bytes
 
-    best = from_bytes(head[: 1 << 16], cp_isolation=list(_CODE_PAGES)).best()
-    # Several code pages often give the same text; Western exports are by far the commonest.
-    plain_western = best is None or "cp1252" in best.could_be_from_charset
-    encoding = "cp1252" if best is None or plain_western else best.encoding
+    found = from_bytes(head[: 1 << 16], cp_isolation=list(_CODE_PAGES))
+    best = found.best()
+    western = next((match for match in found if "cp1252" in match.could_be_from_charset), None)
+    # Several code pages often read equally well; Western exports are by far the commonest.
+    if best is None or (western and western.chaos <= best.chaos and western.coherence >= best.coherence):
+        encoding = "cp1252"
+    else:
+        encoding = best.encoding
     try:
         head.decode(encoding)
     except (UnicodeDecodeError, LookupError):
@@ -120,9 +125,10 @@ def _encoding(head: bytes, path: Path) -> tuple[str, tuple[Finding, ...]]:
 
 
 def _json_source(path: Path, text: str, encoding: str, notes: tuple[Finding, ...]) -> Source:
-    lines = [line for line in text.splitlines() if line.strip()]
-    first_is_whole = lines and lines[0].lstrip().startswith("{") and lines[0].rstrip().endswith("}")
-    if text[0] == "{" and (first_is_whole or path.suffix.lower() in (".jsonl", ".ndjson")):
+    # Not splitlines: JSON strings may hold the other characters it takes for line ends.
+    lines = [line for line in re.split(r"[\r\n]+", text, maxsplit=2) if line.strip()]
+    whole_first_of_several = len(lines) > 1 and lines[0].startswith("{") and lines[0].rstrip().endswith("}")
+    if text[0] == "{" and (whole_first_of_several or path.suffix.lower() in (".jsonl", ".ndjson")):
         return Source(path, "jsonl", encoding, notes=notes)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         note = Finding(
@@ -133,8 +139,8 @@ def _json_source(path: Path, text: str, encoding: str, notes: tuple[Finding, ...
 
 
 def _delimited_source(path: Path, text: str, encoding: str, notes: tuple[Finding, ...], complete: bool) -> Source:
-    escape = "\\" if '\\"' in text and not _reads_cleanly(text) else None
     delimiter = _delimiter(text, path)
+    escape = "\\" if '\\"' in text and not _reads_cleanly(text, delimiter, complete) else None
     records = _records(text, delimiter, escape)
     if not complete and len(records) > 1:
         records.pop()  # the sample may end in the middle of a record
@@ -155,13 +161,14 @@ def _delimited_source(path: Path, text: str, encoding: str, notes: tuple[Finding
     return Source(path, kind, encoding, delimiter, escape, header, columns, notes=(*notes, *name_notes))
 
 
-def _reads_cleanly(text: str) -> bool:
+def _reads_cleanly(text: str, delimiter: str, complete: bool) -> bool:
     """Whether the sample parses with doubled quotes alone, so that a backslash is only a backslash."""
+    stream = io.StringIO(text, newline="")
     try:
-        for _ in csv.reader(io.StringIO(text, newline=""), strict=True):
+        for _ in csv.reader(stream, delimiter=delimiter, strict=True):
             continue
     except csv.Error:
-        return False
+        return not complete and not stream.read(1)  # only its last record, which the end of the sample cut
     return True
 
 
