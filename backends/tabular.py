@@ -238,9 +238,8 @@ class Boosting:
             self.round += 1
             self._boost(booster)
             self._report_round(booster, pace)
-            stop = job.control.stop_requested
-            due = (self.round + 1) % options.save_steps == 0
-            if stop or due or job.control.take_checkpoint_request():
+            stop, asked = job.control.stop_requested, job.control.take_checkpoint_request()
+            if stop or asked or (self.round + 1) % options.save_steps == 0:
                 self._save(booster)
             if stop:
                 job.events.notice(f"stopped as asked after round {self.round + 1}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from backends.contract import ForgeError, RunFiles, write_json
+from backends.contract import ForgeError, RunFiles, read_json, write_json
 from forge_tui.runs.launch import launch
 from forge_tui.runs.lock import take_lock
 from forge_tui.runs.process import marked_processes, send_signal
@@ -19,6 +19,7 @@ from forge_tui.settings import read_settings
 
 KILL_SECONDS = 5.0
 _START_SECONDS = 10.0
+_REQUESTS = ("checkpoint", "stop", "stop-now")
 
 
 def request_stop(files: RunFiles, now: bool = False) -> None:
@@ -117,6 +118,10 @@ def _refuse_elsewhere(state: Condition, action: str) -> None:
 
 
 def _write_request(files: RunFiles, state: Condition, request: str) -> None:
+    """Write control.json, unless more was asked of this attempt before: a checkpoint does not take a stop back."""
+    before = read_json(files.control) or {}
+    if before.get("attempt") == state.attempt and before.get("request") in _REQUESTS[_REQUESTS.index(request) + 1 :]:
+        return
     content: dict[str, Any] = {
         "request": request,
         "attempt": state.attempt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from textual.widgets import DataTable, Footer
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
+from forge_tui.axes import tidy
 from forge_tui.formatting import duration, elapsed
 from forge_tui.machine import Machine, MachineSample, gpu_line, machine_line
 from forge_tui.plain import plain
@@ -26,7 +28,7 @@ from forge_tui.widgets.line import Line
 
 RUNS_SECONDS = 2.0
 MACHINE_SECONDS = 10.0
-_COLUMNS = (("name", 19), ("task", 18), ("status", 9), ("progress", 10), ("result", 23))
+_COLUMNS = (("name", 18), ("task", 16), ("status", 10), ("progress", 13), ("result", 22))
 _NO_RUNS = "No runs yet: t shows the one-minute demo, n starts from a data file of yours."
 
 
@@ -140,12 +142,13 @@ class HomeScreen(Screen[None]):
         self._shown = cells
 
     def _rebuild(self, table: DataTable[Text], cells: dict[str, tuple[str, ...]]) -> None:
-        chosen = self._chosen()
+        """New rows; the cursor stays on its run, or at its place when that run is gone."""
+        before, place = list(self._shown), table.cursor_row
+        chosen = before[place] if place < len(before) else None
         table.clear()
         for run_id, row in cells.items():
             table.add_row(*(Text(cell) for cell in row), key=run_id)
-        if chosen is not None and chosen.id in cells:
-            table.move_cursor(row=list(cells).index(chosen.id))
+        table.move_cursor(row=list(cells).index(chosen) if chosen in cells else place)
         self._shown = cells
 
     def _chosen(self) -> RunSummary | None:
@@ -189,16 +192,14 @@ class HomeScreen(Screen[None]):
 
     @work(exclusive=True, group="action")
     async def action_stop(self) -> None:
-        """Stop the chosen run, keeping a checkpoint."""
+        """Stop the chosen run, keeping a checkpoint; one that is not alive is refused without a question."""
         from forge_tui.runs.control import request_stop
 
         run = self._chosen()
-        if (
-            run is not None
-            and run.status.is_alive
-            and await is_sure(self.app, f"Stop {run.name}? A checkpoint is kept.")
-        ):
-            self._try(request_stop, run)
+        if run is None:
+            return
+        if not run.status.is_alive or await is_sure(self.app, f"Stop {run.name}? A checkpoint is kept."):
+            await self._try(request_stop, run)
 
     @work(exclusive=True, group="action")
     async def action_resume(self) -> None:
@@ -207,7 +208,7 @@ class HomeScreen(Screen[None]):
 
         run = self._chosen()
         if run is not None:
-            self._try(resume_run, run)
+            await self._try(resume_run, run)
 
     @work(exclusive=True, group="action")
     async def action_delete(self) -> None:
@@ -217,13 +218,14 @@ class HomeScreen(Screen[None]):
         run = self._chosen()
         question = "with its checkpoints and its model"
         if run is not None and await is_sure(self.app, f"Delete {run.name} {question}?"):
-            self._try(delete_run, run)
+            await self._try(delete_run, run)
 
-    def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> None:
+    async def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> None:
+        """Do it beside the screen: a start is waited for, and a large folder takes its time to go."""
         from forge_tui.paths import runs_folder
 
         try:
-            action(RunFiles(runs_folder() / run.id))
+            await asyncio.to_thread(action, RunFiles(runs_folder() / run.id))
         except ForgeError as error:
             self._tell(error)
         self.look_at_runs()
@@ -254,7 +256,12 @@ def _result(run: RunSummary) -> str:
     primary = next(iter(run.baseline or run.metrics))
     if primary in run.metrics and not run.status.is_alive:
         value = run.metrics[primary]
-        gain = f" ({value - run.baseline[primary]:+.3g})" if primary in run.baseline else ""
-        return f"{primary} {value:.3g}{gain}"
+        gain = f" ({_short(value - run.baseline[primary], '+')})" if primary in run.baseline else ""
+        return f"{primary} {_short(value)}{gain}"
     name = "loss" if "loss" in run.metrics else primary
     return f"{name} {run.metrics[name]:.4g}"
+
+
+def _short(value: float, sign: str = "") -> str:
+    """Three digits that count: `.744`, `+.32`."""
+    return tidy(f"{value:{sign}.3g}").replace("+0.", "+.")

@@ -1,4 +1,4 @@
-"""One run in full: scores beside the baselines, settings with their reasons, where the files are."""
+"""One run in full: what went wrong, scores beside the baselines, settings with their reasons, where the files are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from textual.widgets import Static
 from backends.contract import ForgeError, RunFiles, read_json, read_spec
 from forge_tui.formatting import duration, gibibytes
 from forge_tui.plain import plain
+from forge_tui.runs.status import condition
 
 
 class InfoScreen(ModalScreen[None]):
@@ -39,7 +40,8 @@ class InfoScreen(ModalScreen[None]):
 
 def info_lines(files: RunFiles) -> list[str]:
     """Everything worth knowing about a run, as lines."""
-    lines: list[str] = []
+    error = condition(files).error
+    lines = [f"✗ {error['what']}", f"  {error['why']}", f"  {error['fix']}", ""] if error else []
     report = read_json(files.report) or {}
     metrics, baselines = report.get("metrics") or {}, report.get("baselines") or {}
     if metrics or baselines:

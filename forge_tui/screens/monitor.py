@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -31,6 +32,8 @@ EVENTS_SECONDS = 0.5
 STATUS_SECONDS = 1.0
 GAUGE_SECONDS = 2.0
 LOG_BYTES = 1 << 16
+LOG_LINES = 2000
+LINE_BYTES = 1 << 12
 _LOSSES = ("loss", "eval_loss")
 
 
@@ -43,11 +46,17 @@ class MonitorScreen(Screen[None]):
     MonitorScreen #plots Plot { margin: 0 1 0 0; }
     MonitorScreen #notice { color: $text-warning; }
     MonitorScreen #log { height: 1fr; min-height: 3; }
+    MonitorScreen.-low #plots { min-height: 4; }
+    MonitorScreen.-low #log { min-height: 1; }
+    MonitorScreen.-low #notice { max-height: 2; }
+    MonitorScreen.-low #gauges { display: none; }
     MonitorScreen.-log #plots { display: none; }
     MonitorScreen #other { display: none; }
     MonitorScreen.-wide #other { display: block; }
     """
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012  (Textual declares it an instance variable)
+    # Textual declares these instance variables.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "stop", "stop", tooltip="stop after this step, with a checkpoint", id="run.stop"),
         Binding("S", "stop_now", "stop now", show=False, tooltip="stop, kill after 5 s", id="run.stop_now"),
@@ -95,7 +104,7 @@ class MonitorScreen(Screen[None]):
             yield Plot(self._primary, id="metric")
             yield Plot("learning_rate", id="other")
         yield Line("", id="gauges")
-        yield Line("", id="notice")
+        yield Line("", id="notice", classes="-wrapped")
         yield LogLines(id="log")
         yield Footer(show_command_palette=False)
 
@@ -123,7 +132,11 @@ class MonitorScreen(Screen[None]):
         if self._log_tail is None:
             self._log_tail = LineTail(self.files.log, from_end=LOG_BYTES)
         added = [plain(line.decode("utf-8", errors="replace")) for line in self._log_tail.read()]
-        self._log_lines = (self._log_lines + added)[-2000:]
+        rest = plain(self._log_tail.unfinished[-LINE_BYTES:].decode("utf-8", errors="replace"))
+        self._log_lines = (self._log_lines + added)[-LOG_LINES:]
+        nothing = "no line has ended yet" if self._log_tail.offset else "the trainer has written nothing"
+        shown = [*self._log_lines, rest] if rest else self._log_lines
+        self.query_one(LogLines).set_lines(shown or [nothing], len(added))
 
     @work(thread=True, exclusive=True, group="machine", exit_on_error=False)
     def sample_machine(self) -> None:
@@ -151,11 +164,9 @@ class MonitorScreen(Screen[None]):
         peak = "" if self.view.peak_bytes is None else f"   peak memory {gibibytes(self.view.peak_bytes)} GiB"
         self.query_one("#gauges", Line).show(f" {gauge}{peak}")
         self.query_one("#notice", Line).show(self._notice())
-        if self.has_class("-log"):
-            self.query_one(LogLines).set_lines(self._log_lines or ["the trainer has written nothing"])
-        elif self.view.lines_seen != self._lines_seen:
-            self._lines_seen = self.view.lines_seen
-            self.query_one(LogLines).set_lines(list(self.view.lines))
+        if not self.has_class("-log") and self.view.lines_seen != self._lines_seen:
+            added, self._lines_seen = self.view.lines_seen - self._lines_seen, self.view.lines_seen
+            self.query_one(LogLines).set_lines(list(self.view.lines), added)
 
     def _notice(self) -> str:
         assert self.state is not None
@@ -210,6 +221,7 @@ class MonitorScreen(Screen[None]):
     def action_toggle_log(self) -> None:
         """Switch between the plots and the trainer's own log."""
         self.toggle_class("-log")
+        self.query_one(LogLines).show_end()
         self._lines_seen = -1
         self.look()
 
@@ -229,7 +241,7 @@ class MonitorScreen(Screen[None]):
         from forge_tui.runs.control import request_stop
 
         if self._is_alive() and await is_sure(self.app, "Stop this run? A checkpoint is kept; it can be resumed."):
-            self._try(request_stop)
+            await self._try(request_stop)
 
     @work(exclusive=True, group="action")
     async def action_stop_now(self) -> None:
@@ -247,11 +259,12 @@ class MonitorScreen(Screen[None]):
         except ForgeError as error:
             self.app.call_from_thread(self._tell, error)
 
-    def action_checkpoint(self) -> None:
+    @work(exclusive=True, group="action")
+    async def action_checkpoint(self) -> None:
         """Ask for a checkpoint."""
         from forge_tui.runs.control import request_checkpoint
 
-        if self._try(request_checkpoint):
+        if await self._try(request_checkpoint):
             self.notify("a checkpoint follows after this step", timeout=3, markup=False)
 
     @work(thread=True, exclusive=True, group="resume", exit_on_error=False)
@@ -274,13 +287,14 @@ class MonitorScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """Go back, or out when the run was opened from the shell; the run goes on."""
-        name = plain(self.spec.name if self.spec else self.files.folder.name)
-        words = f"The run goes on without this window. Come back with: forge-tui watch {self.files.folder.name}"
+        way = f"forge-tui watch {self.files.folder.name}"  # its name may be that of other runs too
         if self._leaves_app:
+            words = f"The run goes on without this window. Come back with: {way}"
             self.app.exit(words if self._is_alive() else None)
             return
         if self._is_alive():
-            self.app.notify(f"{name} goes on. Come back here, or with: forge-tui watch {name}", timeout=5, markup=False)
+            name = plain(self.spec.name if self.spec else self.files.folder.name)
+            self.app.notify(f"{name} goes on. Come back here, or with: {way}", timeout=5, markup=False)
         self.dismiss()
 
     def action_back(self) -> None:
@@ -291,9 +305,10 @@ class MonitorScreen(Screen[None]):
         self.state = condition(self.files)
         return self.state.status.is_alive
 
-    def _try(self, action: Callable[[RunFiles], object]) -> bool:
+    async def _try(self, action: Callable[[RunFiles], object]) -> bool:
+        """Do it beside the screen: a run that is only starting is waited for."""
         try:
-            action(self.files)
+            await asyncio.to_thread(action, self.files)
         except ForgeError as error:
             self._tell(error)
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from backends.contract import DatasetProfile, ForgeError
 from backends.formats.checks import check_table
@@ -28,6 +30,8 @@ from forge_tui.screens.wizard_steps import (
     Question,
     column_question,
     data_question,
+    expanded,
+    folder_question,
     method_question,
     model_question,
     review_lines,
@@ -36,6 +40,12 @@ from forge_tui.screens.wizard_steps import (
 from forge_tui.widgets.line import Line
 
 START = "start"
+
+
+class PathField(Input):
+    """Where a path is typed; enter is named in the footer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "choose", id="wizard.choose")]
 
 
 class AnswerList(OptionList):
@@ -59,21 +69,25 @@ class WizardScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", id="wizard.back", priority=True),
         Binding("tab", "app.focus_next", "other field", show=False, id="wizard.next_field"),
+        Binding("pagedown", "read_on(1)", "read on", priority=True, tooltip="more of the text", id="wizard.read_on"),
+        Binding("pageup", "read_on(-1)", "read back", show=False, priority=True, id="wizard.read_back"),
     ]
 
     def __init__(self, data: str | None = None) -> None:
         super().__init__()
         self.answers = Answers()
         self._typed = data or ""
+        self._folder = ""
         self._trail: list[str] = []
         self._at = "data"
         self._planned: Planned | None = None
+        self._started = False
 
     def compose(self) -> ComposeResult:
         yield Line("", id="steps")
         yield Line("", id="ask")
         yield Line("", id="why")
-        field = Input(placeholder="type a path, or choose below", id="path")
+        field = PathField(placeholder="type a path, or choose below", id="path")
         field.cursor_blink = False
         yield field
         yield AnswerList(id="options")
@@ -120,25 +134,25 @@ class WizardScreen(Screen[None]):
         if place == "data":
             return data_question(self._typed)
         if place == "folder":
-            return Question(
-                "model", "Which model folder?", "It holds config.json, weights and tokenizer.", (), typed=""
-            )
+            return folder_question(self._folder)
         assert answers.profile is not None
         if place == "task":
-            return task_question(answers.profile)
+            return task_question(answers.profile, answers.task)
         task = find_task(answers.task or "")
         if place.startswith("column:"):
             return column_question(task, place.partition(":")[2], answers.profile)
         if place == "model":
-            return model_question(task)
+            return model_question(task, answers.model)
         if place == "method":
-            return method_question(task)
+            return method_question(task, answers.method)
         return Question(
             "review", "Start this run?", "It goes on when you leave or lose the connection.", ((START, "start"),), START
         )
 
     def _tell(self, lines: list[str]) -> None:
         self.query_one("#text", Static).update(Text("\n".join(plain(line) for line in lines)))
+        self.query_one("#told").scroll_home(animate=False)
+        self.call_after_refresh(self.refresh_bindings)
 
     def _tell_findings(self) -> None:
         if self._at == "data" or self.answers.profile is None:
@@ -163,7 +177,9 @@ class WizardScreen(Screen[None]):
 
     @on(Input.Changed, "#path")
     def _path_typed(self, event: Input.Changed) -> None:
-        if self._at == "data" and event.value != self._typed:
+        if self._at == "folder":
+            self._folder = event.value
+        elif self._at == "data" and event.value != self._typed:
             self._typed = event.value
             self._fill(data_question(self._typed))
 
@@ -174,7 +190,7 @@ class WizardScreen(Screen[None]):
             return
         options = self.query_one(OptionList)
         typed = event.value.strip()
-        if typed and Path(typed).expanduser().is_file():
+        if typed and os.path.isfile(expanded(typed)):
             self._take_data(typed)
         elif options.highlighted is not None and options.option_count:
             self._take_data(options.get_option_at_index(options.highlighted).id or typed)
@@ -206,7 +222,6 @@ class WizardScreen(Screen[None]):
             if key == OTHER_FOLDER:
                 self._go("folder")
             else:
-                self.answers.method = None
                 self._take_model(key)
         elif self._at == "method":
             self.answers.method = key
@@ -215,36 +230,53 @@ class WizardScreen(Screen[None]):
             self._start()
 
     def _take_data(self, chosen: str) -> None:
-        path = Path(chosen).expanduser()
-        if path.is_dir():
+        path = expanded(chosen)
+        if os.path.isdir(path):
             self._typed = f"{path}/" if str(path) != "/" else "/"
             self._show("data")
             return
-        self.answers = Answers(data=str(path.absolute()))
+        if self.answers.data != str(path.absolute()):
+            self.answers = Answers(data=str(path.absolute()))
         self._check(then="task")
 
     def _take_model(self, model: str) -> None:
+        """A preset is trained whole; a folder is looked at before anything more is asked about it."""
         self.answers.model = model
         task = find_task(self.answers.task or "")
-        if model.startswith("preset:") or len(task.methods) == 1:
+        preset = model.startswith("preset:")
+        method, self.answers.method = self.answers.method, task.methods[0]
+        if preset or len(task.methods) == 1:
             self._review()
-        else:
+        elif self._plan():
+            self.answers.method = method
             self._go("method")
 
     @work(thread=True, exclusive=True, group="check", exit_on_error=False)
     def _check(self, then: str) -> None:
-        """Check the data beside the screen, then go on."""
-        answers = self.answers
+        """Check the data beside the screen, then go on; for a new file, whatever was answered before."""
+        answers, worker = self.answers, get_current_worker()
         assert answers.data is not None
+        known = then != "task"
         self.app.call_from_thread(self.query_one("#why", Line).show, " checking the data …")
         try:
-            profile = check_table(Path(answers.data), answers.task, answers.columns)
+            profile = check_table(
+                Path(answers.data), answers.task if known else None, answers.columns if known else None
+            )
         except ForgeError as error:
-            self.app.call_from_thread(self._refuse, error)
+            self.app.call_from_thread(self._refuse, error, worker)
             return
-        self.app.call_from_thread(self._checked, profile, then)
+        self.app.call_from_thread(self._checked, profile, then, worker)
 
-    def _checked(self, profile: DatasetProfile, then: str) -> None:
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A check that ended unforeseen says so, instead of seeming to go on for ever."""
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self._refuse(ForgeError("The data could not be checked", f"{type(error).__name__}: {error}", "Report it."))
+
+    def _checked(self, profile: DatasetProfile, then: str, worker: Worker[None]) -> None:
+        """Go on from a check, unless another answer or escape came in between."""
+        if worker.is_cancelled:
+            return
         proposals = profile.proposals or (self.answers.profile.proposals if self.answers.profile else ())
         self.answers.profile = DatasetProfile(**{**vars(profile), "proposals": proposals})
         unreadable = not profile.stats.get("columns")
@@ -253,6 +285,8 @@ class WizardScreen(Screen[None]):
             self._tell(self._findings(profile))
             return
         if then == "task":
+            known = profile.stats["columns"]
+            self.answers.columns = {role: name for role, name in self.answers.columns.items() if name in known}
             self._go("task")
             return
         task = find_task(self.answers.task or "")
@@ -267,26 +301,37 @@ class WizardScreen(Screen[None]):
             self._go("model")
 
     def _review(self) -> None:
+        if self._plan():
+            self._go("review")
+
+    def _plan(self) -> bool:
+        """Make the plan of the answers so far; what is wrong with them is told."""
         try:
             self._planned = plan_run(self.answers.request(), self.answers.profile)
         except ForgeError as error:
             self._refuse(error)
-            return
-        self._go("review")
+            return False
+        return True
 
     def _start(self) -> None:
+        """Start the run, once however often enter was pressed."""
         from forge_tui.runs.store import start_run
 
         assert self._planned is not None
+        if self._started:
+            return
         try:
             files = start_run(self._planned.spec)
         except ForgeError as error:
             self._refuse(error)
             return
+        self._started = True
         self.dismiss()
         self.app.open_run(files.folder.name)  # type: ignore[attr-defined]
 
-    def _refuse(self, error: ForgeError) -> None:
+    def _refuse(self, error: ForgeError, worker: Worker[None] | None = None) -> None:
+        if worker is not None and worker.is_cancelled:
+            return
         self._show(self._at)
         self._tell([f"✗ {error.what}", f"  {error.why}", f"  {error.fix}"])
 
@@ -299,7 +344,17 @@ class WizardScreen(Screen[None]):
 
     def action_back(self) -> None:
         """To the question before; from the first one back to where the wizard was opened."""
+        self.workers.cancel_group(self, "check")
         if self._trail:
             self._show(self._trail.pop())
         else:
             self.dismiss()
+
+    def action_read_on(self, pages: int) -> None:
+        """Scroll what is told below the answers."""
+        told = self.query_one("#told")
+        told.scroll_relative(y=pages * max(1, told.size.height - 1), animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Scrolling is offered where there is more than fits; else the keys page through the answers."""
+        return action != "read_on" or (self.is_mounted and self.query_one("#told").max_scroll_y > 0)

@@ -58,14 +58,22 @@ def data_question(typed: str) -> Question:
     return Question(
         "data",
         "Which data file?",
-        "A table of examples: CSV, TSV, JSON, JSONL or Parquet. It is checked before anything starts.",
+        "CSV, TSV, JSON, JSONL or Parquet; it is checked before anything starts.",
         tuple(options),
         typed=typed,
     )
 
 
+def expanded(typed: str) -> Path:
+    """The path that was typed, `~` in full; `~name` stays as it is where nobody has that name."""
+    try:
+        return Path(typed).expanduser()
+    except RuntimeError:
+        return Path(typed)
+
+
 def _files(typed: str) -> list[tuple[Path, str]]:
-    path = Path(typed).expanduser() if typed else Path()
+    path = expanded(typed) if typed else Path()
     folder, start = (path, "") if not typed or typed.endswith("/") else (path.parent, path.name)
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: (not entry.is_dir(), entry.name.lower()))
@@ -86,7 +94,7 @@ def _files(typed: str) -> list[tuple[Path, str]]:
     return found
 
 
-def task_question(profile: DatasetProfile) -> Question:
+def task_question(profile: DatasetProfile, chosen: str | None = None) -> Question:
     """What shall be learned? The tasks this data looks to be for, with the reason, then the others."""
     options = [(each.task, f"{find_task(each.task).title}: {each.reason}") for each in profile.proposals]
     named = {key for key, _ in options}
@@ -96,7 +104,7 @@ def task_question(profile: DatasetProfile) -> Question:
         "What shall the model do?",
         "The first answers fit the columns of your data best.",
         tuple(options),
-        proposed=profile.task,
+        proposed=chosen or profile.task,
     )
 
 
@@ -124,24 +132,31 @@ def column_question(task: Task, role: str, profile: DatasetProfile) -> Question:
     )
 
 
-def model_question(task: Task) -> Question:
+def model_question(task: Task, chosen: str | None = None) -> Question:
     """Which model? Presets train without any download; a folder holds a pretrained one."""
     options = [(name, f"{name}: {PRESETS[name]}") for name in task.models]
     if task.accepts_model_folder:
         options.append((OTHER_FOLDER, "a local folder with a pretrained model: usually far better, if you have one"))
-    return Question(
-        "model", "Which model to start from?", "Presets need no download.", tuple(options), proposed=task.default_model
-    )
+    proposed = task.default_model
+    if chosen is not None and (chosen in task.models or task.accepts_model_folder):
+        proposed = chosen if chosen in task.models else OTHER_FOLDER
+    return Question("model", "Which model to start from?", "Presets need no download.", tuple(options), proposed)
 
 
-def method_question(task: Task) -> Question:
+def folder_question(typed: str) -> Question:
+    """Where is the pretrained model?"""
+    return Question("model", "Which model folder?", "It holds config.json, weights and tokenizer.", (), typed=typed)
+
+
+def method_question(task: Task, chosen: str | None = None) -> Question:
     """How much of the model is trained?"""
     texts = {
         "full": "full: all weights learn; best scores, most memory",
         "lora": "LoRA: small added matrices learn; far less memory",
     }
     options = tuple((method, texts.get(method, method)) for method in task.methods)
-    return Question("model", "How shall it be trained?", "Both work on any encoder.", options, proposed=task.methods[0])
+    proposed = chosen if chosen in task.methods else task.methods[0]
+    return Question("model", "How shall it be trained?", "Both work on any encoder.", options, proposed)
 
 
 def review_lines(planned: Planned) -> list[str]:

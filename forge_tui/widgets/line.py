@@ -5,26 +5,31 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import Static
 
+from forge_tui.plain import plain
+
 
 class Line(Static):
     """A Static that is told the same text again and again and sends nothing for it."""
 
-    DEFAULT_CSS = "Line { height: 1; width: 1fr; }"
+    DEFAULT_CSS = """
+    Line { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    Line.-wrapped { height: auto; min-height: 1; max-height: 5; text-wrap: wrap; text-overflow: fold; }
+    """
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(Text(text, no_wrap=True, overflow="ellipsis"), id=id, classes=classes, markup=False)
-        self._shown: str | Text = text
+        """With the class `-wrapped` a text that is longer than its row goes on in up to four more."""
+        super().__init__(Text(plain(text)), id=id, classes=classes, markup=False)
+        self._shown = plain(text)
 
-    def show(self, text: str | Text) -> None:
-        """Show `text`, never read as markup."""
+    def show(self, text: str) -> None:
+        """Show `text`, never read as markup or as a terminal sequence."""
+        text = plain(text)
         if text == self._shown:
             return
         self._shown = text
-        shown = text if isinstance(text, Text) else Text(text)
-        shown.no_wrap, shown.overflow = True, "ellipsis"
-        self.update(shown, layout=False)
+        self.update(Text(text), layout=self.has_class("-wrapped"))
 
     @property
     def text(self) -> str:
         """What is shown, as plain text."""
-        return self._shown.plain if isinstance(self._shown, Text) else self._shown
+        return self._shown

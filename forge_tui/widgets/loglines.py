@@ -23,13 +23,18 @@ class LogLines(Widget, can_focus=False):
         self._lines: list[str] = []
         self._back = 0
 
-    def set_lines(self, lines: Sequence[str]) -> None:
-        """Show these lines; what is scrolled back to stays in place as lines are added."""
+    def set_lines(self, lines: Sequence[str], added: int = 0) -> None:
+        """Show these lines, the last `added` of them new; what is scrolled back to stays in place."""
         fresh = [plain(line) for line in lines]
         if fresh == self._lines:
             return
         self._lines = fresh
-        self._back = min(self._back, max(0, len(fresh) - 1))
+        self._back = min(self._back + added, max(0, len(fresh) - self.size.height)) if self._back else 0
+        self.refresh()
+
+    def show_end(self) -> None:
+        """Forget how far was scrolled back."""
+        self._back = 0
         self.refresh()
 
     def scroll_lines(self, count: int) -> None:
