@@ -1,0 +1,344 @@
+"""What the data desk says of a table: kinds of columns, roles, tasks, and every fault with its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends.contract import DatasetProfile, UsageError
+from backends.formats.checks import check_table, rejection
+from backends.formats.columns import Column, summarise
+from backends.formats.reading import Row, open_table, read_rows
+from backends.formats.roles import propose_roles
+from backends.registry import TASKS, find_task
+
+WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
+
+
+def table(path: Path, columns: dict[str, list[Any]]) -> Path:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    path.write_text(text.getvalue())
+    return path
+
+
+def sentences(rows: int, words: int = 6) -> list[str]:
+    draw = random.Random(1)
+    return [" ".join(draw.choice(WORDS) for _ in range(words)) + f" {n}" for n in range(rows)]
+
+
+def codes(profile: DatasetProfile) -> tuple[list[str], list[str]]:
+    return [finding.code for finding in profile.errors], [finding.code for finding in profile.warnings]
+
+
+# --- kinds of columns --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "kind"),
+    [
+        ("a", [""] * 30, "empty"),
+        ("a", ["NA", "null", ""] * 10, "empty"),
+        ("a", ["x"] * 30, "constant"),
+        ("a", ["x", "", "x"] * 10, "constant"),
+        ("a", [str(n / 7) for n in range(30)], "number"),
+        ("a", [*map(str, range(28)), "n/a", "?"], "number"),
+        ("a", ["1,234.5", "2,000"] * 15, "number"),
+        ("id", [str(n) for n in range(30)], "identifier"),
+        ("customerID", [str(n) for n in range(30)], "identifier"),
+        ("paid", [str(n) for n in range(30)], "number"),
+        ("zip", [f"{n % 9:05d}" for n in range(30)], "code"),
+        ("account", [f"{10**19 + n}" for n in range(30)], "identifier"),
+        ("key", [f"{n:x}-{n * 7:x}" for n in range(30)], "identifier"),
+        ("day", [f"2024-01-{n + 1:02d}" for n in range(30)], "date"),
+        ("colour", ["red", "green", "blue"] * 10, "category"),
+        ("yes", [True, False] * 15, "number"),
+        ("text", sentences(30), "text"),
+        ("long", [" ".join(WORDS), " ".join(WORDS[:9])] * 15, "text"),
+        ("tags", [["a"], ["b"]] * 15, "nested"),
+    ],
+)
+def test_kinds(name: str, cells: list[Any], kind: str) -> None:
+    column = Column(name)
+    for number, cell in enumerate(cells, 1):
+        column.add(f"row {number}", cell)
+    assert column.kind == kind
+    assert column.present + column.missing == len(cells)
+    assert set(column.to_json()) >= {"kind", "present", "missing", "distinct", "minimum", "maximum", "examples"}
+
+
+def test_a_key_that_only_some_rows_have_counts_as_missing() -> None:
+    rows = [Row(1, "row 1", {"a": 1}), Row(2, "row 2", {"a": 2, "b": 3}), Row(3, "row 3", {"b": 4})]
+    columns = summarise(rows).columns
+    assert (columns["a"].present, columns["a"].missing) == (2, 1)
+    assert (columns["b"].present, columns["b"].missing) == (2, 1)
+
+
+# --- roles and tasks ---------------------------------------------------------------------------------------------
+
+CLASSES = ["yes", "no", "yes"] * 20
+NUMBERS = [str(n * 37 % 101 / 3) for n in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "task", "roles"),
+    [
+        ({"text": sentences(60), "label": CLASSES}, "text-classification", {"text": "text", "label": "label"}),
+        (
+            {"Intent": CLASSES, "Utterance": sentences(60)},
+            "text-classification",
+            {"text": "Utterance", "label": "Intent"},
+        ),
+        ({"x1": sentences(60), "x2": CLASSES}, "text-classification", {"text": "x1", "label": "x2"}),
+        (
+            {"text": ["ok", "no", "yes"] * 20, "label": CLASSES},
+            "text-classification",
+            {"text": "text", "label": "label"},
+        ),
+        (
+            {"premise": sentences(60), "hypothesis": sentences(60, 4), "gold_label": CLASSES},
+            "sentence-pair-classification",
+            {"premise": "premise", "hypothesis": "hypothesis", "label": "gold_label"},
+        ),
+        ({"size": NUMBERS, "colour": WORDS[:3] * 20, "churn": CLASSES}, "tabular-classification", {"target": "churn"}),
+        (
+            {"target": CLASSES, "size": NUMBERS, "colour": WORDS[:3] * 20},
+            "tabular-classification",
+            {"target": "target"},
+        ),
+        ({"colour": WORDS[:3] * 20, "price": NUMBERS}, "tabular-regression", {"target": "price"}),
+        ({"size": NUMBERS, "grade": ["1", "2", "3"] * 20}, "tabular-classification", {"target": "grade"}),
+    ],
+)
+def test_the_task_and_roles_that_are_proposed(
+    tmp_path: Path, columns: dict[str, list[Any]], task: str, roles: dict[str, str]
+) -> None:
+    profile = check_table(table(tmp_path / "table.csv", columns))
+    assert (profile.task, dict(profile.columns), profile.ok) == (task, roles, True)
+    assert profile.proposals[0].task == task and profile.proposals[0].reason
+    assert profile.rows == profile.usable_rows == 60
+    # Asked for by name, the same roles are found.
+    assert check_table(tmp_path / "table.csv", task).columns == profile.columns
+
+
+def test_a_role_that_no_name_gives_away_is_said(tmp_path: Path) -> None:
+    path = table(tmp_path / "table.csv", {"size": NUMBERS, "answer": CLASSES})
+    assert "guessed-role" in codes(check_table(path))[1]
+    assert "guessed-role" not in codes(check_table(path, given={"target": "answer"}))[1]
+
+
+def test_what_is_given_goes_before_what_is_found(tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "table.csv", {"text": sentences(60), "comment": sentences(60), "label": CLASSES, "kind": CLASSES}
+    )
+    given_roles = {"text": "comment", "label": "kind"}
+    assert check_table(path, "text-classification", given_roles).columns == given_roles
+    assert check_table(path, "text-classification", {"text": "comment"}).columns == {
+        "text": "comment",
+        "label": "label",
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "given_roles", "words"),
+    [
+        ("text-classification", {"txt": "text"}, ["'txt'", "nearest is 'text'"]),
+        ("text-classification", {"text": "txt"}, ["'txt'", "nearest is 'text'", "label"]),
+        ("text-classification", {"text": "label", "label": "label"}, ["'label'", "text"]),
+        ("no-such-task", {}, ["no-such-task"]),
+        (None, {"target": "nothing"}, ["'nothing'"]),
+    ],
+)
+def test_roles_that_cannot_be(tmp_path: Path, task: str | None, given_roles: dict[str, str], words: list[str]) -> None:
+    path = table(tmp_path / "table.csv", {"text": sentences(60), "label": CLASSES})
+    with pytest.raises(UsageError) as caught:
+        check_table(path, task, given_roles)
+    for word in words:
+        assert word in f"{caught.value.what} {caught.value.why} {caught.value.fix}"
+
+
+def test_every_role_has_names_it_is_known_by() -> None:
+    for task in TASKS:
+        columns = {role: [f"{role} {n % 3} {' '.join(WORDS)}" for n in range(30)] for role in task.roles}
+        rows = [Row(n + 1, f"row {n + 1}", {name: cells[n] for name, cells in columns.items()}) for n in range(30)]
+        assert propose_roles(task, summarise(rows), {}).columns == {role: role for role in task.roles}
+
+
+SIX_CELLS = st.lists(st.sampled_from(["", "x", "1", "two words", "NA"]), min_size=6, max_size=6)
+
+
+@given(st.dictionaries(st.sampled_from(["text", "label", "a", "b"]), SIX_CELLS, min_size=1))
+@settings(deadline=None)
+def test_roles_are_real_columns_each_used_once(columns: dict[str, list[str]]) -> None:
+    rows = [Row(n + 1, f"row {n + 1}", {name: cells[n] for name, cells in columns.items()}) for n in range(6)]
+    for task in TASKS:
+        roles = propose_roles(task, summarise(rows), {}).columns
+        assert set(roles) <= set(task.roles) and set(roles.values()) <= set(columns)
+        assert len(set(roles.values())) == len(roles)
+
+
+# --- faults ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_cannot_be_used_are_left_out_and_named(tmp_path: Path) -> None:
+    texts, labels = sentences(60), list(CLASSES)
+    texts[4], labels[9], labels[10] = "  ", "NaN", ""
+    profile = check_table(table(tmp_path / "table.csv", {"text": texts, "label": labels}))
+    assert profile.ok and (profile.rows, profile.usable_rows) == (60, 57)
+    places = {(finding.code, finding.where) for finding in profile.warnings}
+    assert {("empty-text", "row 5"), ("empty-label", "row 10"), ("empty-label", "row 11")} <= places
+    assert "NaN" not in profile.stats["labels"]
+
+
+def test_the_trainer_drops_the_rows_that_were_announced(tmp_path: Path) -> None:
+    texts, labels = sentences(20), ["a", "b"] * 10
+    texts[4], labels[9] = "", "n/a"
+    path = table(tmp_path / "table.csv", {"text": texts, "label": labels})
+    profile = check_table(path)
+    task = find_task("text-classification")
+    source = open_table(path)
+    rejected = [row.number for row in read_rows(source) if rejection(task, profile.columns, row, source.decimal_comma)]
+    assert rejected == [5, 10] and profile.usable_rows == 18
+
+
+@pytest.mark.parametrize(
+    ("columns", "task", "code"),
+    [
+        ({"text": sentences(60), "label": ["ham"] * 60}, "text-classification", "one-class"),
+        ({"text": sentences(60), "label": sentences(60)}, "text-classification", "too-many-classes"),
+        ({"size": NUMBERS, "target": NUMBERS}, "tabular-classification", "too-many-classes"),
+        ({"size": NUMBERS, "target": ["7"] * 60}, "tabular-regression", "constant-target"),
+        ({"colour": CLASSES, "target": CLASSES}, "tabular-regression", "target-not-a-number"),
+        ({"id": list(range(60)), "target": CLASSES}, "tabular-classification", "no-features"),
+        ({"text": sentences(3), "label": ["a", "b", "a"]}, "text-classification", "too-few-rows"),
+        ({"text": [""] * 60, "label": CLASSES}, "text-classification", "too-few-rows"),
+        ({"size": NUMBERS, "weight": NUMBERS}, "text-classification", "no-column-for-role"),
+    ],
+)
+def test_what_no_run_could_survive(tmp_path: Path, columns: dict[str, list[Any]], task: str, code: str) -> None:
+    profile = check_table(table(tmp_path / "table.csv", columns), task)
+    assert not profile.ok and code in codes(profile)[0]
+    assert all(finding.where and finding.fix for finding in profile.errors)
+
+
+def test_little_data_is_a_warning_with_what_to_expect(tmp_path: Path) -> None:
+    profile = check_table(table(tmp_path / "table.csv", {"size": NUMBERS, "target": CLASSES}))
+    little = next(finding for finding in profile.warnings if finding.code == "little-data")
+    assert profile.ok and "500" in little.message and "5,000" in little.fix
+
+
+def test_warnings_about_labels_and_copies(tmp_path: Path) -> None:
+    texts = sentences(60)
+    texts[30] = texts[2].upper()
+    labels = ["spam", "ham", "Spam "] * 20
+    labels[7] = "rare"
+    profile = check_table(table(tmp_path / "table.csv", {"text": texts, "label": labels}))
+    found = {finding.code: finding for finding in profile.warnings}
+    assert found["duplicate"].where == "row 31" and "row 3" in found["duplicate"].message
+    assert found["rare-class"].where == "class rare"
+    assert "'Spam', 'spam'" in found["label-spellings"].message
+    assert profile.ok
+
+
+def test_a_guessed_target_with_dirty_cells_is_an_error_a_chosen_one_says_which(tmp_path: Path) -> None:
+    cells = [str(n * 1.5) for n in range(60)]
+    cells[16], cells[22] = "39,1", "inf"
+    path = table(tmp_path / "table.csv", {"colour": WORDS[:3] * 20, "length": cells})
+    for given_roles in ({}, {"target": "length"}):
+        profile = check_table(path, "tabular-regression", given_roles)
+        assert [finding.where for finding in profile.errors] == ["row 17", "row 23"]
+    elsewhere = check_table(path, "tabular-classification", {"target": "colour"})
+    assert elsewhere.ok
+    assert [finding.where for finding in elsewhere.warnings if finding.code == "not-a-number"] == ["row 17", "row 23"]
+
+
+def test_many_faults_are_counted(tmp_path: Path) -> None:
+    profile = check_table(
+        table(tmp_path / "table.csv", {"colour": CLASSES * 20, "target": ["x"] * 1200}), "tabular-regression"
+    )
+    bad = [finding for finding in profile.errors if finding.code == "target-not-a-number"]
+    assert len(bad) == 21 and "1,200" in bad[-1].where
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    cells=st.lists(
+        st.tuples(*[st.sampled_from(["", "1", "2.5", "x", "NA", "some words here", "2024-01-01", "39,1", "007"])] * 3),
+        min_size=0,
+        max_size=40,
+    ),
+    task=st.sampled_from([None, *(task.id for task in TASKS)]),
+)
+def test_any_table_is_judged(tmp_path_factory: Any, cells: list[tuple[str, ...]], task: str | None) -> None:
+    columns = {name: [row[index] for row in cells] for index, name in enumerate(("text", "target", "label"))}
+    profile = check_table(table(tmp_path_factory.getbasetemp() / "any.csv", columns), task)
+    assert profile.ok == (not profile.errors)
+    assert profile.usable_rows is not None and profile.rows is not None
+    assert 0 <= profile.usable_rows <= profile.rows <= len(cells)
+    if profile.ok:
+        assert profile.task is not None and set(profile.columns) == set(find_task(profile.task).roles)
+        assert profile.usable_rows >= 4
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "columns"),
+    [
+        ("tabular/penguins.csv", "tabular-classification", {"target": "species"}),
+        ("tabular/telco_churn.csv", "tabular-classification", {"target": "Churn"}),
+        ("tabular/sklearn_wine.csv", "tabular-classification", {"target": "target"}),
+        ("tabular/sklearn_breast_cancer.csv", "tabular-classification", {"target": "target"}),
+        ("tabular/auto_mpg_regression.csv", "tabular-regression", {"target": "mpg"}),
+        ("tabular/diamonds_6000_regression.csv", "tabular-regression", {"target": "price"}),
+        ("text_classification/banking77_train.csv", "text-classification", None),
+        ("text_classification/sms_spam.csv", "text-classification", None),
+    ],
+)
+def test_real_tables_are_understood(shared_data: Path, name: str, task: str, columns: dict[str, str] | None) -> None:
+    profile = check_table(shared_data / name)
+    assert (profile.ok, profile.task) == (True, task)
+    assert columns is None or profile.columns == columns
+
+
+NASTY_WORDS = {
+    "zero_bytes.csv": ["is empty"],
+    "header_only.csv": ["0 examples"],
+    "single_constant_column.csv": ["one column", "one distinct value"],
+    "one_class_labels.csv": ["at least 2 classes", "'ham'"],
+    "all_text_empty.csv": ["empty in every row"],
+    "duplicate_headers.csv": ["'id'", "more than one column"],
+    "blank_headers.csv": ["column 2 has no name"],
+    "blank_rows.csv": ["is blank"],
+    "ragged_short_and_long.csv": ["row 1 has", "row 2 has"],
+    "ragged_structure_errors.csv": ["line 5"],
+    "class_with_one_row.csv": ["'rare' has 1 row"],
+    "label_spelling_variants.csv": ["6 classes look like 2"],
+    "train_test_duplicates.csv": ["same text as row"],
+    "nan_labels.csv": ["empty"],
+    "latin1_semicolon.csv": ["not UTF-8", "cp1252"],
+    "title_rows_then_header.csv": ["header was taken from"],
+    "comment_line_first.csv": ["header was taken from"],
+    "huge_ints.csv": [],
+    "truncated_last_line.jsonl": ["line 30", "not complete JSON"],
+    "array_named_jsonl.jsonl": ["JSON array"],
+    "n_object_trailing_comma.json": ["line 1 column"],
+    "n_structure_100000_opening_arrays.json": ["nested hundreds of levels deep"],
+    "n_structure_UTF8_BOM_no_data.json": ["is empty"],
+    "n_number_NaN.json": ["NaN"],
+}
+
+
+@pytest.mark.parametrize("name", NASTY_WORDS)
+def test_what_is_said_of_nasty_tables(shared_data: Path, name: str) -> None:
+    profile = check_table(shared_data / "nasty" / ("csv" if name.endswith("csv") else "json") / name)
+    told = " ".join(f"{finding.where}: {finding.message}" for finding in (*profile.errors, *profile.warnings))
+    for word in NASTY_WORDS[name]:
+        assert word in told, f"{word!r} is not in {told!r}"

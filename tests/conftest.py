@@ -1,0 +1,275 @@
+"""Shared by all tests: a FORGE_HOME of their own, a stand-in trainer, the command line as a function."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+STAND_IN = Path(__file__).with_name("stand_in_trainer.py")
+PATIENCE = float(os.environ.get("FORGE_TEST_PATIENCE", "60"))
+
+
+def wait_for(done: Callable[[], Any], what: str = "what was waited for", seconds: float = PATIENCE) -> Any:
+    """Look again and again until `done` gives something true; fails the test when it never does."""
+    deadline = time.monotonic() + seconds
+    while not (found := done()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come within {seconds:g} s")
+        time.sleep(0.01)
+    return found
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The JSON value on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class ForgeHome:
+    """A FORGE_HOME for tests, and what runs in it."""
+
+    path: Path
+
+    def variables(self, plan: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """The environment of a command in this home."""
+        own = {"FORGE_HOME": str(self.path), "PYTHONPATH": str(ROOT)}
+        return {**os.environ, **own, "FORGE_STAND_IN": json.dumps(plan or {})}
+
+    def use_stand_in(self, site: bool = False) -> None:
+        """Let runs be trained by the stand-in; `site` gives it the ML libraries."""
+        script = self.path / "trainer"
+        switch = "" if site else "-S "
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {switch}"{STAND_IN}" "$@"\n')
+        script.chmod(0o700)
+        (self.path / "settings.toml").write_text(f"trainer_python = {json.dumps(str(script))}\n")
+
+    def command(self, *arguments: str, plan: Mapping[str, Any] | None = None, **options: Any) -> CommandResult:
+        """Run a command as a process of its own and wait for its end."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "forge_tui", *arguments],
+            env=self.variables(plan),
+            cwd=self.path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # a file name may be any bytes
+            timeout=PATIENCE,
+            **options,
+        )
+        return CommandResult(ended.returncode, ended.stdout, ended.stderr)
+
+    def start(self, plan: Mapping[str, Any] | None = None, **spec: Any) -> Any:
+        """Start a run of the stand-in from this process; returns its RunFiles. FORGE_HOME must be this home."""
+        from backends.contract import RunSpec
+        from forge_tui.runs.store import start_run
+
+        assert os.environ["FORGE_HOME"] == str(self.path)
+        standard = {
+            "name": "tiny",
+            "task": "tabular-classification",
+            "method": "full",
+            "model": "preset:xgboost",
+            "data": str(self.path / "none.csv"),
+            "columns": {"target": "y"},
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FORGE_STAND_IN", json.dumps(plan or {}))
+            return start_run(RunSpec(**{**standard, **spec}))
+
+    def begin(self, plan: Mapping[str, Any] | None = None, place: str = "step 3") -> Any:
+        """A run of five steps that waits at a place, with a checkpoint of step 2."""
+        files = self.start({"hold": [place], "save_steps": 2, **(plan or {})})
+        self.wait_at(files, place)
+        return files
+
+    def wait_at(self, files: Any, place: str) -> None:
+        """Until the stand-in waits at a place."""
+        wait_for((files.folder / f"at {place}").exists, f"the trainer at {place!r}")
+
+    def release(self, files: Any, place: str = "step 3") -> None:
+        """Let the stand-in go on."""
+        (files.folder / f"go {place}").touch()
+
+    def wait_end(self, files: Any) -> Any:
+        """Until no process of the run is left; returns its Condition."""
+        from forge_tui.runs.lock import is_locked
+        from forge_tui.runs.status import condition
+
+        wait_for(lambda: not is_locked(files.lock), "the end of the run")
+        return condition(files)
+
+    def kill(self, files: Any, *who: str) -> None:
+        """kill -9 of supervisor or trainer; returns when they are gone."""
+        from backends.contract import read_json
+        from forge_tui.runs.process import is_alive
+
+        job = read_json(files.job)
+        assert job is not None
+        for each in who:
+            os.kill(job[each]["pid"], signal.SIGKILL)
+        wait_for(lambda: not any(is_alive(job[each]) for each in who), "the end of what was killed")
+
+    def fabricate(
+        self,
+        run_id: str,
+        *,
+        spec: Mapping[str, Any] | None = None,
+        job: Mapping[str, Any] | None = None,
+        exit: Mapping[str, Any] | None = None,
+        events: Sequence[Mapping[str, Any]] = (),
+        report: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """A run folder written by hand, of this host and this boot unless `job` says otherwise."""
+        import tomli_w
+
+        from backends.contract import RunFiles, RunSpec, write_json
+        from forge_tui.runs.process import boot_id, host_name
+
+        files = RunFiles(self.path / "runs" / run_id)
+        files.folder.mkdir(mode=0o700)
+        (files.folder / "lock").touch(0o600)
+        standard = {
+            "name": "by hand",
+            "task": "tabular-classification",
+            "method": "full",
+            "model": "preset:xgboost",
+            "data": "/none.csv",
+        }
+        files.spec.write_text(tomli_w.dumps(RunSpec(**{**standard, **(spec or {})}).to_tables()))
+        gone = {"pid": 2**22 + 1, "start_ticks": 1}
+        known = {
+            "boot_id": boot_id(),
+            "host": host_name(),
+            "supervisor": gone,
+            "trainer": gone,
+            "command": ["trainer"],
+            "attempt": 1,
+            "started": "2026-01-02T03:04:05+00:00",
+            "first_started": "2026-01-02T03:04:05+00:00",
+        }
+        write_json(files.job, {**known, **(job or {})})
+        if exit is not None:
+            ended = "2026-01-02T04:04:05+00:00"
+            write_json(
+                files.exit,
+                {"attempt": 1, "exit_code": 0, "signal": None, "asked_to_stop": False, "ended": ended, **exit},
+            )
+        lines = (json.dumps({"t": 1.0, **event}) + "\n" for event in events)
+        files.events.write_text("".join(lines))
+        if report is not None:
+            write_json(files.report, report)
+        return files
+
+    def processes(self) -> list[int]:
+        """The processes that were started in this home and still live, this one left out."""
+        marker = f"FORGE_HOME={self.path}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                if marker in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    def end_processes(self) -> None:
+        """Kill what a test left behind."""
+        deadline = time.monotonic() + PATIENCE
+        while (left := self.processes()) and time.monotonic() < deadline:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or touches the developer's own runs and settings."""
+    home = tmp_path / "forge-home"
+    monkeypatch.setenv("FORGE_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def home(own_home: Path) -> Iterator[ForgeHome]:
+    """An empty home whose runs are trained by the stand-in; its processes end with the test."""
+    (own_home / "runs").mkdir(mode=0o700, parents=True)
+    made = ForgeHome(own_home)
+    made.use_stand_in()
+    yield made
+    made.end_processes()
+
+
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForgeHome]:
+    """A home for the runs that several tests of a file look at; without a stand-in until one is asked for."""
+    path = tmp_path_factory.mktemp("module") / "forge-home"
+    (path / "runs").mkdir(mode=0o700, parents=True)
+    made = ForgeHome(path)
+    yield made
+    made.end_processes()
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+    """The command line in this process: quick, and an unforeseen exception fails the test by itself."""
+
+    def run(*arguments: str) -> CommandResult:
+        from forge_tui.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["forge-tui", *arguments])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return CommandResult(code, told.out, told.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def wait() -> Callable[..., Any]:
+    """Wait for a condition with a deadline: `wait(lambda: path.exists(), "the file")`."""
+    return wait_for
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The data sets beside the checkout; the test is skipped where they are not."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"{SHARED_DATA} is not there")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return ROOT
