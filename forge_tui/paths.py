@@ -8,11 +8,16 @@ from pathlib import Path
 from backends.contract import UsageError
 
 
+def typed_path(text: str) -> Path:
+    """A path as a person types it; `~` of an unknown user stays as it is and is then simply not there."""
+    return Path(os.path.expanduser(text))
+
+
 def forge_home() -> Path:
     """`$FORGE_HOME` or the user's data folder, made for the owner alone when it is not there yet."""
     chosen = os.environ.get("FORGE_HOME")
     if chosen:
-        home = Path(chosen).expanduser().absolute()
+        home = typed_path(chosen).absolute()
     else:
         from platformdirs import user_data_path
 

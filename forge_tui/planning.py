@@ -10,6 +10,7 @@ from typing import Any
 from backends.contract import SETTING_ALIASES, DataError, DatasetProfile, RunSpec, UsageError, nearest, parse_settings
 from backends.formats.checks import check_table
 from backends.registry import PRESETS, Task, find_task
+from forge_tui.paths import typed_path
 from profiles.starting_settings import starting_settings
 
 
@@ -41,7 +42,7 @@ def plan_run(request: Request, profile: DatasetProfile | None = None) -> Planned
 
     Raises UsageError for a wrong request and DataError, with every finding, for data no run could use.
     """
-    path = Path(request.data).expanduser().absolute()
+    path = typed_path(request.data).absolute()
     profile = profile or check_table(path, request.task, request.columns)
     if not profile.ok:
         raise _data_error(profile)
@@ -127,7 +128,7 @@ def _check_evaluation(request: Request, task: Task, profile: DatasetProfile) -> 
     """The evaluation file must exist, have the same columns and hold rows that can be scored."""
     if request.eval_data is None:
         return None
-    path = Path(request.eval_data).expanduser().absolute()
+    path = typed_path(request.eval_data).absolute()
     check = check_table(path, task.id, profile.columns)
     fatal = [finding for finding in check.errors if finding.code not in ("one-class", "constant-target")]
     if fatal:
@@ -145,7 +146,7 @@ def _model(wanted: str, task: Task) -> str:
         )
     if not task.accepts_model_folder:
         raise UsageError(f"{task.id} is not trained from {wanted!r}", f"it has {presets}", "Leave --model out.")
-    folder = Path(wanted).expanduser().absolute()
+    folder = typed_path(wanted).absolute()
     if not folder.is_dir():
         raise UsageError(
             f"There is no model folder {wanted!r}",

@@ -5,6 +5,7 @@ A command imports what it needs when it runs, so that `--help` and the small com
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -63,6 +64,9 @@ def main() -> None:
     from forge_tui.cli import data, runs, training, using  # noqa: F401  (each registers its commands)
     from forge_tui.cli.output import show_error
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 still gets its words
     try:
         app()
     except ForgeError as error:

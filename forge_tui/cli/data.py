@@ -13,6 +13,7 @@ from backends.contract import EXIT_DATA, UsageError
 from forge_tui.cli import app
 from forge_tui.cli.output import say, show, show_json, show_table
 from forge_tui.finding_lines import grouped
+from forge_tui.paths import typed_path
 
 MAP_HELP = "Which column plays which role, as role=column; repeat for each role."
 
@@ -40,7 +41,7 @@ def check(
     """Say what a data file is, what it is for and everything that is wrong with it."""
     from backends.formats.checks import check_table
 
-    profile = check_table(Path(data).expanduser(), task, parse_pairs(map, "--map"))
+    profile = check_table(typed_path(data), task, parse_pairs(map, "--map"))
     if json:
         show_json(profile.to_json())
     else:

@@ -42,6 +42,8 @@ class Follower:
                         break
                 if ended:
                     return self._end()
+                if self.held_back is not None and time.monotonic() - self.last_line >= LINE_SECONDS:
+                    self._metrics_line()
                 time.sleep(_LOOK_SECONDS)
         except KeyboardInterrupt:
             name = self.files.folder.name
@@ -50,7 +52,7 @@ class Follower:
 
     def _event(self, event: Mapping[str, Any]) -> None:
         if self.as_json:
-            sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(event) + "\n")
             sys.stdout.flush()
             return
         kind = event["kind"]

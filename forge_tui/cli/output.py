@@ -13,8 +13,8 @@ from forge_tui.plain import plain
 
 
 def show_json(content: Any) -> None:
-    """Print one JSON value on stdout."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Print one JSON value on stdout; beyond ASCII it is escaped, so that no terminal control gets through."""
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
 def show(line: str = "") -> None:

@@ -13,12 +13,13 @@ from forge_tui.cli import app, open_app
 from forge_tui.cli.data import MAP_HELP, parse_pairs
 from forge_tui.cli.output import say, show, show_json
 from forge_tui.finding_lines import grouped
+from forge_tui.paths import typed_path
 
 
 @app.command()
 def new(data: Annotated[str | None, typer.Argument(help="A data file to start from.")] = None) -> None:
     """Open the app at the wizard."""
-    if data is not None and not Path(data).expanduser().is_file():
+    if data is not None and not typed_path(data).is_file():
         raise UsageError(f"There is no file {data}", "the path leads nowhere", "Check the path.")
     open_app(wizard_data=data, wizard=True)
 
@@ -58,7 +59,7 @@ def train(
                 "the spec says all of it already",
                 "Change the spec file, or leave it out.",
             )
-        wanted = read_spec(Path(spec).expanduser())
+        wanted = read_spec(typed_path(spec))
         planned = check_spec(replace(wanted, name=name) if name else wanted)
     elif data is None:
         raise UsageError(

@@ -15,6 +15,7 @@ from backends.registry import Task, find_task
 from forge_tui.cli import app
 from forge_tui.cli.output import score, show
 from forge_tui.cli.runs import RUN_HELP
+from forge_tui.paths import typed_path
 
 
 @app.command()
@@ -43,10 +44,10 @@ def predict(
             "give either a text (for tables a row as JSON) or --file",
             "For example: forge-tui predict last 'some text'",
         )
-    rows = _file_rows(Path(file).expanduser()) if file else iter([_typed_row(text or "", task, files.spec)])
+    rows = _file_rows(typed_path(file)) if file else iter([_typed_row(text or "", task, files.spec)])
     for number, answer in enumerate(predict_rows(files, rows), 1):
         if json:
-            sys.stdout.write(json_module.dumps({"row": number, **answer}, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_module.dumps({"row": number, **answer}) + "\n")
             continue
         prediction = answer["prediction"]
         shown = score(prediction) if isinstance(prediction, float) else str(prediction)

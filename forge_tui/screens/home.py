@@ -33,9 +33,13 @@ _NO_RUNS = "No runs yet: t shows the one-minute demo, n starts from a data file 
 
 
 class RunTable(DataTable[Text]):
-    """The list of runs; enter is named in the footer."""
+    """The list of runs; enter is named in the footer, home and end are the newest and the oldest run."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open", id="run.open")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "open", id="run.open"),
+        Binding("home", "scroll_top", "newest run", show=False, id="run.newest"),
+        Binding("end", "scroll_bottom", "oldest run", show=False, id="run.oldest"),
+    ]
 
 
 class HomeScreen(Screen[None]):
@@ -43,7 +47,7 @@ class HomeScreen(Screen[None]):
 
     DEFAULT_CSS = """
     HomeScreen #title { text-style: bold; }
-    HomeScreen #runs { height: 1fr; }
+    HomeScreen #runs { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     HomeScreen #hint { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,12 +101,16 @@ class HomeScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         self.look_at_runs()
 
+    def _is_on_top(self) -> bool:
+        """Whether this is what the person sees; Textual's `is_current` holds for the screen below the top one too."""
+        return self.app.screen is self
+
     def _look_at_runs_if_shown(self) -> None:
-        if self.is_current:
+        if self._is_on_top():
             self.look_at_runs()
 
     def _look_at_machine_if_shown(self) -> None:
-        if self.is_current:
+        if self._is_on_top():
             self.look_at_machine()
 
     @work(thread=True, exclusive=True, group="runs", exit_on_error=False)

@@ -31,6 +31,7 @@ from forge_tui.widgets.plot import Plot
 EVENTS_SECONDS = 0.5
 STATUS_SECONDS = 1.0
 GAUGE_SECONDS = 2.0
+PIECE_SECONDS = 0.01
 LOG_BYTES = 1 << 16
 LOG_LINES = 2000
 LINE_BYTES = 1 << 12
@@ -82,6 +83,7 @@ class MonitorScreen(Screen[None]):
         self._machine: Machine | None = None
         self._gauge = ""
         self._alive = True
+        self._catching_up = False
         self._status: Status | None = None
         self._metric = 0
         self._log_tail: LineTail | None = None
@@ -123,8 +125,14 @@ class MonitorScreen(Screen[None]):
             self.state = condition(self.files)
         self._read_log()
         self._show()
-        if behind:
-            self.call_later(self.look)
+        if behind and not self._catching_up:
+            # A timer: a message to itself would be answered before any key.
+            self._catching_up = True
+            self.set_timer(PIECE_SECONDS, self._look_on)
+
+    def _look_on(self) -> None:
+        self._catching_up = False
+        self.look()
 
     def _read_log(self) -> None:
         if not self.has_class("-log"):
@@ -294,7 +302,7 @@ class MonitorScreen(Screen[None]):
             return
         if self._is_alive():
             name = plain(self.spec.name if self.spec else self.files.folder.name)
-            self.app.notify(f"{name} goes on. Come back here, or with: {way}", timeout=5, markup=False)
+            self.app.notify(f"{name} goes on. Come back here, or with:\n{way}", timeout=5, markup=False)
         self.dismiss()
 
     def action_back(self) -> None:

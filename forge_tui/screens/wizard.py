@@ -21,6 +21,7 @@ from backends.contract import DatasetProfile, ForgeError
 from backends.formats.checks import check_table
 from backends.registry import find_task
 from forge_tui.finding_lines import grouped
+from forge_tui.paths import typed_path
 from forge_tui.plain import plain
 from forge_tui.planning import Planned, plan_run
 from forge_tui.screens.wizard_steps import (
@@ -30,7 +31,6 @@ from forge_tui.screens.wizard_steps import (
     Question,
     column_question,
     data_question,
-    expanded,
     folder_question,
     method_question,
     model_question,
@@ -190,7 +190,7 @@ class WizardScreen(Screen[None]):
             return
         options = self.query_one(OptionList)
         typed = event.value.strip()
-        if typed and os.path.isfile(expanded(typed)):
+        if typed and os.path.isfile(typed_path(typed)):
             self._take_data(typed)
         elif options.highlighted is not None and options.option_count:
             self._take_data(options.get_option_at_index(options.highlighted).id or typed)
@@ -230,7 +230,7 @@ class WizardScreen(Screen[None]):
             self._start()
 
     def _take_data(self, chosen: str) -> None:
-        path = expanded(chosen)
+        path = typed_path(chosen)
         if os.path.isdir(path):
             self._typed = f"{path}/" if str(path) != "/" else "/"
             self._show("data")

@@ -10,6 +10,7 @@ from typing import Any
 
 from backends.contract import DatasetProfile
 from backends.registry import PRESETS, TASKS, Task, find_task
+from forge_tui.paths import typed_path
 from forge_tui.planning import Planned, Request
 from forge_tui.samples import sample_path
 
@@ -64,16 +65,8 @@ def data_question(typed: str) -> Question:
     )
 
 
-def expanded(typed: str) -> Path:
-    """The path that was typed, `~` in full; `~name` stays as it is where nobody has that name."""
-    try:
-        return Path(typed).expanduser()
-    except RuntimeError:
-        return Path(typed)
-
-
 def _files(typed: str) -> list[tuple[Path, str]]:
-    path = expanded(typed) if typed else Path()
+    path = typed_path(typed) if typed else Path()
     folder, start = (path, "") if not typed or typed.endswith("/") else (path.parent, path.name)
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: (not entry.is_dir(), entry.name.lower()))
