@@ -78,6 +78,7 @@ def local_encoder(folder: str, classes: tuple[str, ...]) -> tuple[Any, Any]:
 
     Raises ForgeError when the folder holds no such model or only pickled weights.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
@@ -90,7 +91,7 @@ def local_encoder(folder: str, classes: tuple[str, ...]) -> tuple[Any, Any]:
             ignore_mismatched_sizes=True,
             **_labels(classes),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ForgeError(
             f"{Path(folder).name} cannot be loaded as a classifier",
@@ -130,3 +131,21 @@ def add_lora(model: Any, rank: int, alpha: int, dropout: float) -> Any:
         task_type=TaskType.SEQ_CLS, r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear"
     )
     return get_peft_model(model, config)
+
+
+def load_adapted(folder: Path, classes: tuple[str, ...]) -> Any:
+    """The model of a LoRA run: its base, made ready as it was for training, with the adapter of `folder` on it.
+
+    Raises ForgeError when the base is not where it was.
+    """
+    from peft import PeftConfig, PeftModel
+
+    base = str(PeftConfig.from_pretrained(folder).base_model_name_or_path)
+    if not Path(base).is_dir():
+        raise ForgeError(
+            "The base model of this adapter is gone",
+            f"{base} is not there; {folder} holds only what was added to it",
+            "Put the base model back there, or train again from another one.",
+            base,
+        )
+    return PeftModel.from_pretrained(local_encoder(base, classes)[1], folder)

@@ -19,9 +19,9 @@ from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, se
 
 from backends.baselines import majority_class, tfidf_model
 from backends.checkpoints import checkpoint_folder
-from backends.contract import DataError, TextClassificationOptions, read_json, read_spec, write_json
+from backends.contract import DataError, TextClassificationOptions, parse_settings, read_json, read_spec, write_json
 from backends.data import LabelledRows, Split, class_index, load_split
-from backends.encoders import add_lora, local_encoder, tiny_encoder, train_tokenizer
+from backends.encoders import add_lora, load_adapted, local_encoder, tiny_encoder, train_tokenizer
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.metrics import classification_scores, order_scores
@@ -189,7 +189,7 @@ def total_steps(options: TextClassificationOptions, rows: int) -> int:
     if options.max_steps:
         return options.max_steps
     batches = math.ceil(rows / options.per_device_train_batch_size)
-    return math.ceil(max(batches // options.gradient_accumulation_steps, 1) * options.num_train_epochs)
+    return math.ceil(math.ceil(batches / options.gradient_accumulation_steps) * options.num_train_epochs)
 
 
 def evaluation_samples(job: Job, split: Split) -> list[tuple[str, str]]:
@@ -249,14 +249,13 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     spec = read_spec(model_folder.parent / "spec.toml")
+    limit = parse_settings(TextClassificationOptions, spec.settings).max_length
     roles = ("premise", "hypothesis") if "premise" in spec.columns else ("text",)
     columns = [spec.columns[role] for role in roles]
     tokenizer = AutoTokenizer.from_pretrained(model_folder, local_files_only=True)
     classes: list[str] = (read_json(model_folder / CLASSES_FILE) or {})["classes"]
     if (model_folder / "adapter_config.json").exists():
-        from peft import AutoPeftModelForSequenceClassification
-
-        model = AutoPeftModelForSequenceClassification.from_pretrained(model_folder, num_labels=len(classes))
+        model = load_adapted(model_folder, tuple(classes))
     else:
         model = AutoModelForSequenceClassification.from_pretrained(model_folder, local_files_only=True)
     model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
@@ -270,7 +269,6 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
                     "Name the columns as in the training data.",
                 )
         texts = [[as_text(row[column]) for row in batch] for column in columns]
-        limit = int(spec.settings.get("max_length", 256))
         inputs = tokenizer(*texts, truncation=True, max_length=limit, padding=True, return_tensors="pt")
         with torch.inference_mode():
             shares = model(**inputs.to(model.device)).logits.float().softmax(dim=-1).cpu()

@@ -72,7 +72,7 @@ class ForgeCallback(TrainerCallback):
         """Keep the checkpoint of a best evaluation and show a few predictions."""
         primary = self.job.task.metrics[0]
         value = (metrics or {}).get(f"eval_{primary}")
-        if value is not None and (state.best_metric is None or value >= state.best_metric):
+        if value is not None and (state.best_metric is None or value > state.best_metric):
             if state.global_step < state.max_steps:
                 control.should_save = True
             self.job.update_report(best={primary: value, "step": state.global_step})
