@@ -18,7 +18,7 @@ class ForgeApp(App[str]):
     CSS = """
     Screen { layout: vertical; }
     Footer { height: 1; }
-    Toast { width: 72; max-width: 100%; }
+    Toast { width: auto; max-width: 95%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_keys", "keys", key_display="?", id="app.keys"),

@@ -1,0 +1,391 @@
+"""Home by keys: what an empty one invites to, what a full one shows, and what can be done with a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable, Footer
+
+from forge_tui.runs.status import Status, condition
+from forge_tui.runs.store import list_runs
+
+SIZES = [(80, 24), (120, 40)]
+at_both_sizes = pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40"])
+MANY = 200
+
+
+def run_id(number: int) -> str:
+    return f"20260102-{number // 3600:02d}{number // 60 % 60:02d}{number % 60:02d}-tabular-classification-{number:04x}"
+
+
+def finished(home: Any, number: int, **parts: Any) -> Any:
+    """A finished run; the higher its number the newer it is."""
+    scores = {"f1_macro": 0.5 + number / 1000, "accuracy": 0.6}
+    report = {"metrics": scores, "baseline": {"f1_macro": 0.4, "accuracy": 0.5}, "baseline_name": "majority class"}
+    standard = {
+        "spec": {"name": f"run {number}"},
+        "events": [{"kind": "metrics", "step": 9, "total_steps": 10, "values": {}}, {"kind": "finished"}],
+        "exit": {},
+        "report": report,
+    }
+    return home.fabricate(run_id(number), **{**standard, **parts})
+
+
+def failed(home: Any, number: int, **error: str) -> Any:
+    told = {"what": "The disk is full", "why": "nothing more can be written", "fix": "Free some space.", **error}
+    events = [{"kind": "metrics", "step": 3, "total_steps": 12, "values": {"loss": 0.5}}, {"kind": "error", **told}]
+    return finished(home, number, events=events, exit={"exit_code": 1}, report=None)
+
+
+def rows(person: Any) -> list[list[str]]:
+    """The cells of the table, row by row."""
+    table = person.app.screen.query_one(DataTable)
+    return [[str(cell) for cell in table.get_row_at(row)] for row in range(table.row_count)]
+
+
+def chosen(person: Any) -> str:
+    """The name in the row of the cursor."""
+    table = person.app.screen.query_one(DataTable)
+    return str(table.get_cell_at(Coordinate(table.cursor_row, 0)))
+
+
+# --- an empty home, keys, palette --------------------------------------------------------------------------------
+
+
+@at_both_sizes
+def test_an_empty_home_invites(home: Any, drive: Callable[..., Any], size: tuple[int, int]) -> None:
+    async def script(person: Any) -> None:
+        await person.see("No runs yet", "t shows the one-minute demo", "n starts from a data file", "cores", "RAM")
+        await person.press("enter", "s", "r", "x")
+        await person.settle()
+        assert rows(person) == []
+        assert type(person.app.screen).__name__ == "HomeScreen"
+
+    drive(script, size)
+
+
+@pytest.mark.parametrize("place", ["home", "wizard", "monitor", "monitor of an ended run"])
+def test_every_key_of_the_footer_fits_in_80_columns(home: Any, drive: Callable[..., Any], place: str) -> None:
+    files = None if place == "home" else finished(home, 1) if "ended" in place else home.begin()
+
+    async def script(person: Any) -> None:
+        if place == "wizard":
+            await person.press("n")
+        elif place.startswith("monitor"):
+            await person.see("tabular")
+            await person.press("enter")
+            await person.arrive("MonitorScreen")
+        await person.settle()
+        footer = person.app.screen.query_one(Footer)
+        assert footer.virtual_size.width <= 80
+        keys = [
+            active.binding.description
+            for active in person.app.screen.active_bindings.values()
+            if active.binding.show and active.binding.id
+        ]
+        assert len(keys) >= 2
+        last = person.lines[-1]
+        assert [key for key in keys if key not in last] == []
+
+    drive(script)
+    assert files is None or files.folder.is_dir()
+
+
+@at_both_sizes
+def test_a_question_mark_lists_the_keys(home: Any, drive: Callable[..., Any], size: tuple[int, int]) -> None:
+    async def script(person: Any) -> None:
+        await person.settle()
+        await person.press("?")
+        await person.arrive("KeysScreen")
+        for words in ("open", "new model", "demo", "stop", "resume", "delete", "quit", "ctrl+p"):
+            assert words in person.text
+        await person.press("?")
+        await person.arrive("HomeScreen")
+
+    drive(script, size)
+
+
+def test_the_keys_of_a_running_run_are_listed_with_what_they_do(home: Any, drive: Callable[..., Any]) -> None:
+    home.begin()
+
+    async def script(person: Any) -> None:
+        await person.see("running")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+        await person.press("?")
+        await person.arrive("KeysScreen")
+        await person.see("stop after this step, with a checkpoint", "stop, kill after 5 s", "save a checkpoint now")
+        assert "go on from the last checkpoint" not in person.text
+        await person.press("escape")
+        await person.arrive("MonitorScreen")
+
+    drive(script)
+
+
+@at_both_sizes
+def test_the_palette_offers_actions_by_name(home: Any, drive: Callable[..., Any], size: tuple[int, int]) -> None:
+    async def script(person: Any) -> None:
+        await person.settle()
+        await person.press("ctrl+p")
+        await person.see("app: new model", "app: demo")
+        await person.type("delete")
+        await person.see("run: delete")
+        await person.press("escape", "ctrl+p")
+        await person.type("new mod")
+        await person.see("app: new model")
+        await person.settle()
+        await person.press("enter", "enter")
+        await person.see("Which data file?")
+
+    drive(script, size)
+
+
+def test_the_palette_names_each_action_of_a_run_once(home: Any, drive: Callable[..., Any]) -> None:
+    finished(home, 1)
+
+    async def script(person: Any) -> None:
+        await person.see("run 1")
+        await person.press("enter")
+        screen = await person.arrive("MonitorScreen")
+        titles = [command.title for command in person.app.get_system_commands(screen)]
+        assert len(titles) == len(set(titles))
+        assert {"view: plots", "view: log", "view: info", "view: back"} <= set(titles)
+        assert not {"run: stop", "run: checkpoint", "run: resume"} & set(titles)
+        await person.press("ctrl+p")
+        await person.type("view info")
+        await person.see("view: info")
+        await person.settle()
+        await person.press("enter", "enter")
+        await person.arrive("InfoScreen")
+
+    drive(script)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+def test_one_key_closes_the_app(home: Any, drive: Callable[..., Any], key: str) -> None:
+    async def script(person: Any) -> None:
+        await person.settle()
+        await person.press(key)
+
+    assert drive(script).return_code == 0
+
+
+@at_both_sizes
+def test_the_demo_asks_for_a_task_and_starts(home: Any, drive: Callable[..., Any], size: tuple[int, int]) -> None:
+    async def script(person: Any) -> None:
+        await person.settle()
+        await person.press("t")
+        await person.see("which task?", "Table: predict a class", "Text pair")
+        await person.press("escape")
+        await person.arrive("HomeScreen")
+        assert list_runs() == []
+        await person.press("t")
+        await person.arrive("ChooseScreen")
+        await person.press("down", "enter")
+        await person.arrive("MonitorScreen")
+        await person.see("demo-tabular-regression", "finished")
+
+    drive(script, size)
+    assert len(list_runs()) == 1
+
+
+def test_a_demo_that_cannot_start_says_why(home: Any, drive: Callable[..., Any]) -> None:
+    (home.path / "settings.toml").write_text("trainer_pyton = 'x'\n")
+
+    async def script(person: Any) -> None:
+        await person.settle()
+        await person.press("t")
+        await person.arrive("ChooseScreen")
+        await person.press("enter")
+        await person.see("trainer_pyton", "trainer_python")
+        await person.arrive("HomeScreen")
+
+    drive(script)
+    assert list_runs() == []
+
+
+# --- a full home -------------------------------------------------------------------------------------------------
+
+
+@at_both_sizes
+def test_two_hundred_runs_are_listed_newest_first(home: Any, drive: Callable[..., Any], size: tuple[int, int]) -> None:
+    for number in range(MANY):
+        finished(home, number)
+
+    async def script(person: Any) -> None:
+        await person.see(f"run {MANY - 1}")
+        assert [row[0] for row in rows(person)] == [f"run {number}" for number in reversed(range(MANY))]
+        assert rows(person)[0][2:] == ["finished", "100% 1h 00m", "f1_macro .699 (+.299)"]
+        assert "100% 1h 00m" in person.text and "f1_macro .699 (+.299)" in person.text
+        await person.press("end")
+        await person.see("run 0 ")
+        assert chosen(person) == "run 0"
+        assert "\nrun 0 " in person.text and "(+.1)" in person.text
+        await person.press("home")
+        await person.see(f"run {MANY - 1}")
+
+    drive(script, size)
+
+
+def test_the_cursor_stays_on_its_run(home: Any, drive: Callable[..., Any]) -> None:
+    for number in range(30):
+        finished(home, number)
+
+    async def script(person: Any) -> None:
+        await person.see("run 29")
+        await person.press("down", "down", "down")
+        assert chosen(person) == "run 26"
+        finished(home, 40, spec={"name": "the new one"})
+        person.app.screen.look_at_runs()
+        await person.see("the new one")
+        assert chosen(person) == "run 26"
+        await person.press("enter")
+        assert (await person.arrive("MonitorScreen")).files.folder.name == run_id(26)
+
+    drive(script)
+
+
+def test_only_cells_that_changed_are_written(
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        finished(home, number)
+    written: list[tuple[str, str, str]] = []
+    update = DataTable.update_cell
+
+    def watched(self: Any, row: str, column: str, value: Any, **options: Any) -> None:
+        written.append((row, column, str(value)))
+        update(self, row, column, value, **options)
+
+    monkeypatch.setattr(DataTable, "update_cell", watched)
+
+    async def script(person: Any) -> None:
+        await person.see("run 19")
+        monkeypatch.setattr(DataTable, "clear", lambda self: pytest.fail("the table was built anew"))
+        person.app.screen.look_at_runs()
+        await person.settle()
+        assert written == []
+        report = home.path / "runs" / run_id(7) / "report.json"
+        report.write_text(report.read_text().replace("0.507", "0.957"))
+        person.app.screen.look_at_runs()
+        await person.see("f1_macro .957 (+.557)")
+        assert written == [(run_id(7), "result", "f1_macro .957 (+.557)")]
+
+    drive(script)
+
+
+def test_a_failed_run_says_why(home: Any, drive: Callable[..., Any]) -> None:
+    failed(home, 1)
+    failed(home, 2, what="\x1b[31m[red]Out[/red]\x1b[0m of memory")
+
+    async def script(person: Any) -> None:
+        await person.see("failed", "25%", "The disk is full", "[red]Out[/red] of me")
+        assert "\x1b" not in person.text
+
+    drive(script)
+
+
+def test_names_are_shown_as_they_are(home: Any, drive: Callable[..., Any]) -> None:
+    for number, name in enumerate(("[red]x[/red]", "\x1b[2J\x1b]0;title\x07evil", "日本語のとても長い名前です", "")):
+        finished(home, number, spec={"name": name})
+
+    async def script(person: Any) -> None:
+        await person.see("[red]x[/red]", "evil", "日本語", run_id(3)[:10])
+        assert "title" not in person.text and "\x1b" not in person.text
+
+    drive(script)
+
+
+# --- doing something with a run ----------------------------------------------------------------------------------
+
+
+@at_both_sizes
+def test_a_run_is_stopped_after_a_question_and_resumed(
+    home: Any, drive: Callable[..., Any], size: tuple[int, int]
+) -> None:
+    files = home.begin()
+
+    async def script(person: Any) -> None:
+        await person.see("running")
+        await person.press("s")
+        await person.see("Stop tiny?", "A checkpoint is kept")
+        await person.press("n")
+        await person.arrive("HomeScreen")
+        assert condition(files).status is Status.RUNNING
+        await person.press("s")
+        await person.arrive("ConfirmScreen")
+        await person.press("y")
+        await person.see("stopped")
+        home.release(files)
+        await person.press("r")
+        await person.see("finished")
+
+    drive(script, size)
+    assert condition(files).attempt == 2
+
+
+def test_a_run_that_ended_cannot_be_stopped_and_says_so(home: Any, drive: Callable[..., Any]) -> None:
+    finished(home, 1)
+
+    async def script(person: Any) -> None:
+        await person.see("run 1")
+        await person.press("s")
+        await person.see("There is nothing to stop", "the run is finished")
+        await person.press("r")
+        await person.see("The run has finished", "there is nothing left to train")
+
+    drive(script)
+
+
+@at_both_sizes
+def test_a_run_is_deleted_after_a_question(home: Any, drive: Callable[..., Any], size: tuple[int, int]) -> None:
+    for number in range(3):
+        finished(home, number)
+    folder: Path = home.path / "runs" / run_id(1)
+
+    async def script(person: Any) -> None:
+        await person.see("run 1")
+        await person.press("down", "x")
+        await person.see("Delete run 1 with its checkpoints and its model?")
+        await person.press("escape")
+        await person.arrive("HomeScreen")
+        assert folder.is_dir()
+        await person.press("x")
+        await person.arrive("ConfirmScreen")
+        await person.press("y")
+        await person.until(lambda: len(rows(person)) == 2, "the end of a row")
+        assert not folder.exists()
+        assert chosen(person) == "run 0"
+
+    drive(script, size)
+    assert [files.folder.name for files in list_runs()] == [run_id(2), run_id(0)]
+
+
+def test_a_live_run_is_not_deleted(home: Any, drive: Callable[..., Any]) -> None:
+    files = home.begin()
+
+    async def script(person: Any) -> None:
+        await person.see("running")
+        await person.press("x")
+        await person.arrive("ConfirmScreen")
+        await person.press("y")
+        await person.see("The run is still alive", "Stop it first")
+
+    drive(script)
+    assert condition(files).status is Status.RUNNING
+
+
+def test_a_run_of_another_machine_is_refused_by_name(home: Any, drive: Callable[..., Any]) -> None:
+    finished(home, 1, job={"host": "gpu-07"}, exit=None)
+
+    async def script(person: Any) -> None:
+        await person.see("elsewhere")
+        for key in ("r", "s"):
+            await person.press(key)
+            await person.see("Log in to gpu-07")
+
+    drive(script)
