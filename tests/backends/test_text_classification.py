@@ -413,6 +413,8 @@ def test_stop_and_resume_is_the_same_as_no_stop(tmp_path: Path) -> None:
     assert latest is not None and latest[0] == 11
     train(parted, attempt=2)
     assert [event["from_step"] for event in events_of(parted, "attempt")] == [0, 11]
+    told = [event["step"] for event in events_of(parted, "metrics") if "loss" in event["values"]]
+    assert told == list(range(1, 25))
     assert_same_run(whole, parted)
 
 
