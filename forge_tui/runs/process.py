@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from forge_tui.runs import readings
+
 RUN_MARKER = "FORGE_RUN"
 
 
@@ -42,9 +44,9 @@ def identity(pid: int) -> dict[str, int | None]:
 
 def is_alive(process: Mapping[str, Any] | None) -> bool:
     """Whether the very process that job.json names still runs on this boot."""
-    if not process or process.get("start_ticks") is None:
-        return False
-    return start_ticks(process["pid"]) == process["start_ticks"]
+    named = readings.table(process)
+    pid, started = readings.whole(named.get("pid")), readings.whole(named.get("start_ticks"))
+    return pid is not None and started is not None and start_ticks(pid) == started
 
 
 def send_signal(process: Mapping[str, Any] | None, number: signal.Signals, group: bool = False) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from backends.contract import RunFiles, read_json
+from forge_tui.runs import readings
 from forge_tui.runs.lock import is_locked
 from forge_tui.runs.process import boot_id, host_name
 from forge_tui.runs.tail import last_events
@@ -49,12 +50,12 @@ class Condition:
     @property
     def attempt(self) -> int:
         """The number of the present attempt; 0 before the first supervisor wrote it."""
-        return int(self.job.get("attempt", 0))
+        return readings.whole(self.job.get("attempt")) or 0
 
     @property
     def ended(self) -> str | None:
         """When the last attempt ended, if its supervisor lived to tell."""
-        return self.exit["ended"] if self.exit and not self.status.is_alive else None
+        return readings.iso_moment(self.exit.get("ended")) if self.exit and not self.status.is_alive else None
 
 
 def condition(files: RunFiles) -> Condition:
@@ -62,7 +63,7 @@ def condition(files: RunFiles) -> Condition:
     locked = is_locked(files.lock)
     # In this order: an exit.json written between the two looks belongs to the lock that was seen free.
     job = read_json(files.job) or {}
-    attempt = job.get("attempt", 0)
+    attempt = readings.whole(job.get("attempt")) or 0
     control = read_json(files.control) or {}
     request = str(control.get("request")) if control.get("attempt") == attempt else ""
     ended = read_json(files.exit)
@@ -141,7 +142,8 @@ def _error(
         )
         return {"what": "The trainer was killed", "why": why, "fix": f"Use less memory if that was it. {resume}"}
     if number:
-        why = f"signal {number} ({signal.Signals(number).name}) ended it"
+        known = {each.value: each.name for each in signal.Signals}
+        why = f"signal {number} ({known.get(number, 'unknown')}) ended it"
         return {"what": "The trainer crashed", "why": why, "fix": f"Look at the end of train.log. {resume}"}
     if ended.get("exit_code") == 127:
         why = "its interpreter could not be started; train.log names it"

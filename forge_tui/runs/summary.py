@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backends.contract import RunFiles, read_json
+from forge_tui.runs import readings
 from forge_tui.runs.status import Condition, Status, condition
 
 
@@ -50,7 +51,7 @@ class RunSummary:
 
 def run_name(files: RunFiles) -> str:
     """The name of a run as its spec says it, else its id."""
-    return str(_spec_tables(files).get("run", {}).get("name") or files.folder.name)
+    return readings.text(readings.table(_spec_tables(files).get("run")).get("name")) or files.folder.name
 
 
 def _spec_tables(files: RunFiles) -> dict[str, Any]:
@@ -61,42 +62,42 @@ def _spec_tables(files: RunFiles) -> dict[str, Any]:
 
 
 def summarise_run(files: RunFiles, known: Condition | None = None) -> RunSummary:
-    """Read the small files of a run and the end of its event log."""
+    """Read the small files of a run and the end of its event log; what is damaged in them is unknown."""
     state = known or condition(files)
     tables = _spec_tables(files)
-    run = tables.get("run", {})
+    run, model = readings.table(tables.get("run")), readings.table(tables.get("model"))
     report = read_json(files.report) or {}
     latest: dict[str, float] = {}
     step = total = epoch = last_time = None
     for event in state.events:
-        last_time = event.get("t", last_time)
+        last_time = readings.moment(event) or last_time
         if event["kind"] == "metrics":
-            step, total, epoch = event.get("step"), event.get("total_steps"), event.get("epoch")
-            latest.update({key: value for key, value in event.get("values", {}).items() if value is not None})
-    details = report.get("details", {})
+            step, total = readings.whole(event.get("step")), readings.whole(event.get("total_steps"))
+            epoch = readings.number(event.get("epoch"))
+            latest.update(readings.scores(event.get("values")))
     if step is None and state.status is Status.FINISHED:
-        step = total = details.get("steps")
+        step = total = readings.whole(readings.table(report.get("details")).get("steps"))
     ended = state.ended
     if ended is None and not state.status.is_alive and last_time:
         ended = datetime.fromtimestamp(last_time, UTC).isoformat(timespec="seconds")
     return RunSummary(
         id=files.folder.name,
-        name=str(run.get("name") or files.folder.name),
-        task=run.get("task"),
-        strategy=run.get("strategy"),
-        model=tables.get("model", {}).get("source"),
-        method=run.get("method"),
+        name=readings.text(run.get("name")) or files.folder.name,
+        task=readings.text(run.get("task")),
+        strategy=readings.text(run.get("strategy")),
+        model=readings.text(model.get("source")),
+        method=readings.text(run.get("method")),
         status=state.status,
-        created=run.get("created"),
-        started=state.job.get("first_started"),
+        created=readings.iso_moment(run.get("created")),
+        started=readings.iso_moment(state.job.get("first_started")),
         ended=ended,
         step=step,
         total_steps=total,
         epoch=epoch,
-        metrics=report.get("metrics") or latest,
-        best=report.get("best", {}),
-        baseline=report.get("baseline", {}),
-        baseline_name=report.get("baseline_name"),
+        metrics=readings.scores(report.get("metrics")) or latest,
+        best=readings.scores(report.get("best")),
+        baseline=readings.scores(report.get("baseline")),
+        baseline_name=readings.text(report.get("baseline_name")),
         error=state.error,
         path=str(files.folder),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +12,13 @@ from typing import Any
 from backends.contract import RunFiles, read_json
 from forge_tui.curves import Curve
 from forge_tui.plain import plain
+from forge_tui.runs import readings
 from forge_tui.runs.tail import LineTail, new_events
 
 CHUNK_BYTES = 1 << 18
 LINES_KEPT = 500
 _CURVES_KEPT = 40
 _RECENT_STEPS = 50
-# The largest step that a curve can hold exactly, and the last second of the year 9999.
-_LAST_STEP, _END_OF_TIME = 2**53, 253_402_300_799
 # What the training loop reports beside the metrics of the model, shown only on request.
 BOOKKEEPING = ("learning_rate", "grad_norm")
 
@@ -63,7 +61,7 @@ class RunView:
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in one event."""
         self.events_seen += 1
-        moment = _moment(event)
+        moment = readings.moment(event)
         if moment is not None:
             self.first_time = self.first_time or moment
             self.last_time = moment
@@ -73,7 +71,7 @@ class RunView:
 
     def _on_attempt(self, event: Mapping[str, Any]) -> None:
         """A new attempt does the steps after its checkpoint again: what was seen of them is dropped."""
-        start, attempt = _whole(event.get("from_step")) or 0, _whole(event.get("n")) or 1
+        start, attempt = readings.whole(event.get("from_step")) or 0, readings.whole(event.get("n")) or 1
         for curve in self.curves.values():
             curve.truncate_after(start)
         self.step = start or None
@@ -89,16 +87,16 @@ class RunView:
         self._line(event, self.phase)
 
     def _on_progress(self, event: Mapping[str, Any]) -> None:
-        self.phase_done, self.phase_total = _whole(event.get("done")), _whole(event.get("total"))
+        self.phase_done, self.phase_total = readings.whole(event.get("done")), readings.whole(event.get("total"))
 
     def _on_metrics(self, event: Mapping[str, Any]) -> None:
-        step = _whole(event.get("step"))
+        step = readings.whole(event.get("step"))
         if step is None:
             return
-        self.step, self.total_steps = step, _whole(event.get("total_steps"))
-        self.epoch = _number(event.get("epoch"))
-        self.rate = _number(event.get("samples_per_second")) or self.rate
-        values = _values(event.get("values"))
+        self.step, self.total_steps = step, readings.whole(event.get("total_steps"))
+        self.epoch = readings.number(event.get("epoch"))
+        self.rate = readings.number(event.get("samples_per_second")) or self.rate
+        values = readings.values(event.get("values"))
         for name, value in values.items():
             curve = self.curves.get(name)
             if curve is None:
@@ -123,7 +121,7 @@ class RunView:
         self._line(event, f"saved checkpoint {event.get('step')}")
 
     def _on_memory(self, event: Mapping[str, Any]) -> None:
-        self.peak_bytes = _whole(event.get("peak_bytes"))
+        self.peak_bytes = readings.whole(event.get("peak_bytes"))
 
     def _on_sample(self, event: Mapping[str, Any]) -> None:
         mark = "✓" if event.get("output") == event.get("expected") else "✗"
@@ -144,7 +142,7 @@ class RunView:
         self.finished = event
 
     def _line(self, event: Mapping[str, Any], text: str) -> None:
-        moment = _moment(event)
+        moment = readings.moment(event)
         clock = "--:--:--" if moment is None else datetime.fromtimestamp(moment).strftime("%H:%M:%S")
         self.lines.append(f"{clock} {plain(text)}")
         self.lines_seen += 1
@@ -168,37 +166,6 @@ class RunView:
 
     def baseline(self) -> tuple[str, dict[str, float]] | None:
         """Name and scores of the baseline, once it is measured."""
-        report = read_json(self.files.report)
-        if not report or not report.get("baseline"):
-            return None
-        return str(report.get("baseline_name")), report["baseline"]
-
-
-def _number(value: object) -> float | None:
-    """A finite number as it is, else None: a log may be of another version, or damaged."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if abs(value) <= sys.float_info.max else None
-
-
-def _whole(value: object) -> int | None:
-    """A count or a step, else None."""
-    return value if isinstance(value, int) and _number(value) is not None and 0 <= value <= _LAST_STEP else None
-
-
-def _moment(event: Mapping[str, Any]) -> float | None:
-    """When an event was written, else None."""
-    moment = _number(event.get("t"))
-    return moment if moment is not None and 0 <= moment < _END_OF_TIME else None
-
-
-def _values(found: object) -> dict[str, float]:
-    """Metrics by name; NaN stands for null, which is how the log writes what is not finite."""
-    if not isinstance(found, Mapping):
-        return {}
-    numbers = {name: math.nan if value is None else value for name, value in found.items()}
-    return {
-        name: float(value)
-        for name, value in numbers.items()
-        if _number(value) is not None or (isinstance(value, float) and not math.isfinite(value))
-    }
+        report = read_json(self.files.report) or {}
+        found = readings.scores(report.get("baseline"))
+        return (str(report.get("baseline_name")), found) if found else None

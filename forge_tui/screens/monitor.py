@@ -19,6 +19,7 @@ from forge_tui.curves import Curve
 from forge_tui.formatting import gibibytes
 from forge_tui.machine import Machine, gpu_line
 from forge_tui.plain import plain
+from forge_tui.runs import readings
 from forge_tui.runs.status import Condition, Status, condition
 from forge_tui.runs.tail import LineTail
 from forge_tui.runs.view import BOOKKEEPING, RunView
@@ -151,9 +152,9 @@ class MonitorScreen(Screen[None]):
         """Sample the gauges beside the screen."""
         self._machine = self._machine or Machine()
         sample = self._machine.sample()
-        trainer = (self.state.job.get("trainer") or {}) if self.state and self.state.status.is_alive else {}
+        trainer = readings.table(self.state.job.get("trainer")) if self.state and self.state.status.is_alive else {}
         parts = [gpu_line(gpu) for gpu in sample.gpus or ()]
-        self._gauge = "   ".join([*parts, gauge_line(sample, trainer.get("pid"))])
+        self._gauge = "   ".join([*parts, gauge_line(sample, readings.whole(trainer.get("pid")))])
 
     # --- showing ---------------------------------------------------------------------------------------------
 

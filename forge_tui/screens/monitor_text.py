@@ -8,6 +8,7 @@ from backends.contract import RunFiles, RunSpec
 from forge_tui.formatting import duration, elapsed, gibibytes
 from forge_tui.machine import MachineSample
 from forge_tui.plain import plain
+from forge_tui.runs import readings
 from forge_tui.runs.status import Condition, Status
 from forge_tui.runs.view import RunView
 
@@ -29,7 +30,7 @@ def bar(share: float, width: int = BAR) -> str:
 
 def progress_line(view: RunView, state: Condition) -> str:
     """Phase, step, share, time gone and the range of time left."""
-    gone = elapsed(state.job.get("first_started"), state.ended)
+    gone = elapsed(readings.iso_moment(state.job.get("first_started")), state.ended)
     parts = [f" {view.phase or str(state.status)}"]
     if view.step is not None:
         total = f" of {view.total_steps:,}" if view.total_steps else ""
