@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer
@@ -47,6 +48,7 @@ class HomeScreen(Screen[None]):
 
     DEFAULT_CSS = """
     HomeScreen #title { text-style: bold; }
+    HomeScreen #gpus { height: auto; max-height: 9; }
     HomeScreen #runs { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     HomeScreen #hint { color: $text-muted; }
     """
@@ -82,7 +84,8 @@ class HomeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Line(f" forge-tui   {host_name()}", id="title")
-        yield Line(" looking at this machine …", id="gpus")
+        with Vertical(id="gpus"):
+            yield Line(" looking at this machine …")
         yield Line("", id="machine")
         yield Line("", id="hint")
         table = RunTable(id="runs", cursor_type="row", cell_padding=0)
@@ -128,11 +131,19 @@ class HomeScreen(Screen[None]):
 
     def on_home_screen_machine_looked(self, message: MachineLooked) -> None:
         sample = message.sample
-        gpus = [gpu_line(gpu) for gpu in sample.gpus or ()]
-        self.query_one("#gpus", Line).show(
-            f" {'   '.join(gpus)}" if gpus else " no GPU that NVML knows: runs use the CPU"
-        )
+        self._show_gpus([f" {gpu_line(gpu)}" for gpu in sample.gpus or ()] or [_no_gpu(sample)])
         self.query_one("#machine", Line).show(f" {machine_line(sample)}")
+
+    def _show_gpus(self, texts: list[str]) -> None:
+        """A line each; their number changes only when a GPU goes away or comes."""
+        box = self.query_one("#gpus", Vertical)
+        lines = list(box.query(Line))
+        for text in texts[len(lines) :]:
+            box.mount(Line(text))
+        for line in lines[len(texts) :]:
+            line.remove()
+        for line, text in zip(lines, texts, strict=False):
+            line.show(text)
 
     def on_home_screen_runs_looked(self, message: RunsLooked) -> None:
         """Change only the cells that differ; rows move only when runs came or went."""
@@ -240,6 +251,13 @@ class HomeScreen(Screen[None]):
 
     def _tell(self, error: ForgeError) -> None:
         self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
+
+
+def _no_gpu(sample: MachineSample) -> str:
+    """Why there is no gauge of a GPU."""
+    problem = sample.gpu_problem or ""
+    known = not problem or "Not Found" in problem  # no driver at all is the usual case and no fault
+    return " no GPU that NVML knows: runs use the CPU" if known else f" {problem}; check the driver with nvidia-smi"
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pytest
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Footer
 
+from forge_tui.nvml import GpuSample
 from forge_tui.runs.status import Status, condition
 from forge_tui.runs.store import list_runs
 
@@ -389,3 +390,38 @@ def test_a_run_of_another_machine_is_refused_by_name(home: Any, drive: Callable[
             await person.see("Log in to gpu-07")
 
     drive(script)
+
+
+# --- the gauges ---------------------------------------------------------------------------------------------------
+
+
+def test_each_gpu_has_a_line_and_one_that_goes_away_loses_it(
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = {"uuid": None, "name": "NVIDIA A10G", "utilization_percent": None, "temperature_celsius": 41}
+    memory = {"memory_total_bytes": 24 * 2**30, "memory_free_bytes": 21 * 2**30, "power_watts": None}
+    found = [GpuSample(index=index, **gpu, **memory) for index in range(2)]
+    monkeypatch.setattr("forge_tui.nvml.Nvml.sample", lambda self: list(found))
+
+    async def script(person: Any) -> None:
+        await person.see("GPU 0  A10G  21.0 of 24.0 GiB free  41 °C", "GPU 1  A10G")
+        found.pop()
+        person.app.screen.look_at_machine()
+        await person.see_no("GPU 1")
+        await person.see("GPU 0  A10G")
+
+    drive(script, (80, 24))
+
+
+def test_a_driver_that_does_not_answer_is_told(
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any) -> None:
+        self.problem = "no GPU readings: Driver Not Loaded"
+
+    monkeypatch.setattr("forge_tui.nvml.Nvml.sample", broken)
+
+    async def script(person: Any) -> None:
+        await person.see("no GPU readings: Driver Not Loaded; check the driver with nvidia-smi")
+
+    drive(script, (80, 24))
