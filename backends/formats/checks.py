@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DataError, DatasetProfile, Finding, UsageError
+from backends.contract import DataError, DatasetProfile, UsageError
 from backends.formats.columns import TableSummary, feature_columns, summarise
 from backends.formats.findings import Findings
 from backends.formats.reading import Row, open_table, read_rows
@@ -331,8 +331,3 @@ def _check_features(profile: _Profile) -> None:
             f"column {profile.roles.columns['target']}",
             "Add columns that describe the rows, or choose another task.",
         )
-
-
-def first_problem(profile: DatasetProfile) -> Finding | None:
-    """The finding to show when there is room for one."""
-    return next(iter(profile.errors), None)

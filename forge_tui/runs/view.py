@@ -30,7 +30,6 @@ class RunView:
     files: RunFiles
     phase: str | None = None
     phase_done: int | None = None
-    phase_total: int | None = None
     step: int | None = None
     total_steps: int | None = None
     epoch: float | None = None
@@ -40,7 +39,6 @@ class RunView:
     peak_bytes: int | None = None
     warning: str | None = None
     error: Mapping[str, Any] | None = None
-    finished: Mapping[str, Any] | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     lines_seen: int = 0
     events_seen: int = 0
@@ -75,7 +73,7 @@ class RunView:
         for curve in self.curves.values():
             curve.truncate_after(start)
         self.step = start or None
-        self.error = self.warning = self.finished = None
+        self.error = self.warning = None
         self._training_since = None
         self._recent.clear()
         if attempt > 1:
@@ -83,11 +81,11 @@ class RunView:
 
     def _on_phase(self, event: Mapping[str, Any]) -> None:
         self.phase = str(event.get("name"))
-        self.phase_done = self.phase_total = None
+        self.phase_done = None
         self._line(event, self.phase)
 
     def _on_progress(self, event: Mapping[str, Any]) -> None:
-        self.phase_done, self.phase_total = readings.whole(event.get("done")), readings.whole(event.get("total"))
+        self.phase_done = readings.whole(event.get("done"))
 
     def _on_metrics(self, event: Mapping[str, Any]) -> None:
         step = readings.whole(event.get("step"))
@@ -137,9 +135,6 @@ class RunView:
     def _on_error(self, event: Mapping[str, Any]) -> None:
         self.error = event
         self._line(event, f"✗ {event.get('what')}: {event.get('why')}")
-
-    def _on_finished(self, event: Mapping[str, Any]) -> None:
-        self.finished = event
 
     def _line(self, event: Mapping[str, Any], text: str) -> None:
         moment = readings.moment(event)

@@ -30,7 +30,6 @@ from forge_tui.widgets.loglines import LogLines
 from forge_tui.widgets.plot import Plot
 
 EVENTS_SECONDS = 0.5
-STATUS_SECONDS = 1.0
 GAUGE_SECONDS = 2.0
 PIECE_SECONDS = 0.01
 LOG_BYTES = 1 << 16

@@ -131,11 +131,11 @@ def test_an_attempt_from_the_beginning_forgets_the_curves(view: RunView) -> None
     assert view.curves["loss"].bounds() is None
 
 
-def test_a_resumed_attempt_clears_error_and_end(view: RunView) -> None:
+def test_a_resumed_attempt_clears_error_and_warning(view: RunView) -> None:
     view.apply({"kind": "error", "what": "The disk is full", "why": "because", "fix": "free some", "where": None})
     assert view.error is not None and view.error["fix"] == "free some"
     view.apply({"kind": "attempt", "n": 2, "from_step": 0})
-    assert view.error is None and view.finished is None and view.warning is None
+    assert view.error is None and view.warning is None
 
 
 def test_a_step_that_goes_back_without_an_attempt_is_not_drawn(view: RunView) -> None:
