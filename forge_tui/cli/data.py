@@ -47,7 +47,9 @@ def check(
     else:
         facts = [profile.format, profile.encoding, f"{profile.rows:,} rows" if profile.rows is not None else None]
         show(f"{Path(data).name}: {', '.join(fact for fact in facts if fact) or 'not readable as a table'}")
-        for number, proposal in enumerate(profile.proposals):
+        if task is not None:
+            show(f"task: {task}, as you asked")
+        for number, proposal in enumerate(profile.proposals if task is None else ()):
             show(f"{'task' if not number else '  or'}: {proposal.task}, because {proposal.reason}")
         for role, column in profile.columns.items():
             show(f"{role} = {column}")

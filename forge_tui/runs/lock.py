@@ -18,7 +18,12 @@ def take_lock(path: Path) -> int:
 
     A reader that looks at the lock holds it for an instant, so a refusal is tried again for a moment.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ForgeError(
+            "The run folder cannot be written", f"{error.strerror}: {path}", "Make it writable, or set FORGE_HOME."
+        ) from None
     deadline = time.monotonic() + _PROBES_LAST
     while True:
         try:

@@ -21,6 +21,7 @@ from forge_tui.machine import Machine, gpu_line
 from forge_tui.plain import plain
 from forge_tui.runs import readings
 from forge_tui.runs.status import Condition, Status, condition
+from forge_tui.runs.summary import summarise_run
 from forge_tui.runs.tail import LineTail
 from forge_tui.runs.view import BOOKKEEPING, RunView
 from forge_tui.screens.confirm import is_sure
@@ -182,7 +183,11 @@ class MonitorScreen(Screen[None]):
         if error is not None:
             return f" ✗ {error.get('what')}: {error.get('why')}  → {error.get('fix')}"
         if self.state.status is Status.FINISHED:
-            return " ✓ finished: i shows the scores and where the model is"
+            scores = summarise_run(self.files, self.state)
+            told = [f"{name} {value:.4g}" for name, value in list(scores.metrics.items())[:1]]
+            other = scores.baseline.get(self._primary)
+            told += [f"{scores.baseline_name} {other:.4g}"] if other is not None else []
+            return f" ✓ finished: {', '.join(told)}; i shows all"
         if self.state.status is Status.STOPPED:
             return " stopped: r goes on from the last checkpoint"
         return f" ! {self.view.warning}" if self.view.warning else ""
