@@ -225,6 +225,17 @@ class DatasetProfile:
         """Whether a run could start on this data."""
         return not self.errors
 
+    @property
+    def training_rows(self) -> int:
+        """How many rows of the training part can be used."""
+        parts = self.stats.get("parts", {})
+        return parts["train"]["usable_rows"] if "train" in parts else self.usable_rows or 0
+
+    @property
+    def evaluation_part(self) -> str | None:
+        """The part to score on, where the data brings one."""
+        return next((part for part in ("validation", "test") if part in self.stats.get("parts", {})), None)
+
     def to_json(self) -> dict[str, Any]:
         """The object that `forge-tui check --json` prints."""
         return {
@@ -315,16 +326,37 @@ class TextClassificationOptions:
     lowercase: bool = option(True, "a tokenizer trained here ignores upper and lower case")
 
 
+@dataclass(frozen=True)
+class PreparationOptions:
+    """Which rows are used and how they are divided; nothing of it is done unless it was chosen."""
+
+    bad_rows: str = option(
+        "drop-empty",
+        "what happens to rows that cannot be used: `drop-empty` leaves them out but stops at wrong numbers in the "
+        "target, `drop` leaves all of them out, `stop` starts no run while there is one",
+        choices=("drop-empty", "drop", "stop"),
+    )
+    drop_duplicates: bool = option(False, "rows that repeat an earlier one, but for case and spaces, are left out")
+    merge_spellings: bool = option(False, "labels that differ in case only become the most frequent of them")
+    shortest: int | None = option(None, "shorter texts are left out", unit="tokens, about", minimum=0)
+    longest: int | None = option(None, "longer texts are left out", unit="tokens, about", minimum=1)
+    quality_column: str | None = option(None, "the column that holds a mark of quality for each row")
+    quality_from: float | None = option(None, "rows with a lower mark of quality are left out")
+    weight_column: str | None = option(None, "training sees a row as often as this column says; 0.5 is every second")
+    group_column: str | None = option(None, "rows with the same value here stay on one side of the split")
+    time_column: str | None = option(None, "the latest rows by this column are held out, not random ones")
+
+
 SETTING_ALIASES = {"max_seq_length": "max_length", "num_boost_round": "n_estimators", "n_rounds": "n_estimators"}
 
 
 Options = TypeVar("Options")
 
 
-def parse_settings(options: type[Options], given: Mapping[str, Any]) -> Options:
+def parse_settings(options: type[Options], given: Mapping[str, Any], kind: str = "setting") -> Options:
     """Build the options from names and values as typed or as read from TOML.
 
-    Raises UsageError naming the setting, the value and what is allowed.
+    Raises UsageError naming the setting, the value and what is allowed; `kind` is what a setting is called there.
     """
     known = {entry.name: entry for entry in fields(options)}  # type: ignore[arg-type]
     hints = get_type_hints(options)
@@ -333,8 +365,8 @@ def parse_settings(options: type[Options], given: Mapping[str, Any]) -> Options:
         name = key if key in known else SETTING_ALIASES.get(key, key)
         if name not in known:
             raise UsageError(
-                f"There is no setting {key!r} for this task",
-                f"the settings are {', '.join(known)}",
+                f"There is no {kind} {key!r}",
+                f"there are {', '.join(known)}",
                 f"Correct the name{nearest(key, tuple(known))}.",
             )
         values[name] = _parse_value(known[name], hints[name], value)
@@ -409,6 +441,8 @@ class RunSpec:
     estimate: Mapping[str, Any] = field(default_factory=dict)
     strategy: str | None = None
     created: str | None = None
+    eval_part: str | None = None
+    preparation: Mapping[str, Any] = field(default_factory=dict)
 
     def to_tables(self) -> dict[str, Any]:
         """The tables of spec.toml; TOML has no null, so what is unknown is left out."""
@@ -418,10 +452,13 @@ class RunSpec:
             (run, "strategy", self.strategy),
             (run, "created", self.created),
             (data, "eval_path", self.eval_data),
+            (data, "eval_part", self.eval_part),
         ):
             if value is not None:
                 table[key] = value
         data["map"] = dict(self.columns)
+        if self.preparation:
+            data["prepare"] = {key: value for key, value in self.preparation.items() if value is not None}
         tables = {
             "run": run,
             "data": data,
@@ -436,7 +473,7 @@ class RunSpec:
 
 _SPEC_KEYS: dict[str, dict[str, type]] = {
     "run": {"version": int, "name": str, "task": str, "method": str, "strategy": str, "created": str},
-    "data": {"path": str, "eval_path": str, "map": dict},
+    "data": {"path": str, "eval_path": str, "eval_part": str, "map": dict, "prepare": dict},
     "model": {"source": str},
     "settings": {},
     "reasons": {},
@@ -488,6 +525,8 @@ def read_spec(path: Path) -> RunSpec:
         estimate=tables.get("estimate", {}),
         strategy=run.get("strategy"),
         created=run.get("created"),
+        eval_part=data.get("eval_part"),
+        preparation=data.get("prepare", {}),
     )
 
 

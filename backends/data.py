@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import random
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DataError
-from backends.formats.checks import FEWEST_ROWS, rejection
+from backends.contract import DataError, PreparationOptions, parse_settings
 from backends.formats.columns import TableSummary, summarise
-from backends.formats.reading import Row, open_table, read_rows
-from backends.formats.sniff import Source
-from backends.formats.split import split_rows
-from backends.formats.values import as_label, as_number
+from backends.formats.datasets import open_data, read_part
+from backends.formats.distinct import as_hashes, normal_hash
+from backends.formats.label_checks import FEWEST_ROWS
+from backends.formats.row_faults import plain_fault
+from backends.formats.rows import Row
+from backends.formats.source import Dataset, Source
+from backends.formats.split import split_by_time, split_groups, split_rows
+from backends.formats.tally import byte_length, choice_against
+from backends.formats.values import as_label, as_number, as_text, as_timestamp
 from backends.job import Job
+
+MOST_COPIES = 100
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows that can be used, with their label as a class name or as a number."""
+    """Rows that can be used, with their label as a class name or as a number; `hashes` tell the same text again."""
 
     source: Source
     rows: list[dict[str, Any]]
     labels: list[Any]
     dropped: int
+    hashes: array[int]
+    weights: list[float]
 
 
 @dataclass(frozen=True)
@@ -37,67 +48,175 @@ class Split:
 
 
 def load_split(job: Job) -> Split:
-    """Read the data of a run and divide it; a separate evaluation file is used whole.
+    """Read the data of a run and divide it; evaluation data of its own is used whole.
 
     Classes are those of the training rows; evaluation rows of other classes cannot be scored and are dropped, said.
     """
-    task, columns = job.task, job.spec.columns
-    everything = read_labelled(Path(job.spec.data), job)
-    if job.spec.eval_data:
-        train, evaluation = everything, read_labelled(Path(job.spec.eval_data), job)
-        how: dict[str, Any] = {"eval_path": job.spec.eval_data}
+    options = parse_settings(PreparationOptions, job.spec.preparation, "preparation")
+    dataset = open_data(Path(job.spec.data))
+    everything = read_labelled(dataset, dataset.training_part, job, options)
+    how: dict[str, Any]
+    if job.spec.eval_data or job.spec.eval_part:
+        other = open_data(Path(job.spec.eval_data)) if job.spec.eval_data else dataset
+        part = job.spec.eval_part or other.training_part
+        train, evaluation = everything, read_labelled(other, part, job, options)
+        how = {"eval_path": job.spec.eval_data or job.spec.data, "eval_part": part}
+        if options.drop_duplicates:
+            evaluation = _without_known(evaluation, set(train.hashes), job)
     else:
-        labels = None if task.numeric_label else everything.labels
-        indices = split_rows(labels, len(everything.rows), job.options.eval_fraction, job.options.seed)
+        indices, how = _divide(everything, job, options)
         train, evaluation = (_take(everything, part) for part in indices)
-        how = {"split_seed": job.options.seed, "eval_fraction": job.options.eval_fraction}
-    classes = () if task.numeric_label else tuple(sorted(set(train.labels)))
+    if options.merge_spellings and not job.task.numeric_label:
+        train, evaluation = _merge_spellings(train, evaluation, job)
+    classes = () if job.task.numeric_label else tuple(sorted(set(train.labels)))
     if classes:
-        known = set(classes)
-        kept = [index for index, label in enumerate(evaluation.labels) if label in known]
-        if len(kept) < len(evaluation.labels):
-            unseen = sorted(set(evaluation.labels) - known)
-            job.events.notice(
-                f"{len(evaluation.labels) - len(kept)} evaluation rows are of classes that training never sees "
-                f"({', '.join(unseen[:5])}); they are left out",
-                "warning",
-            )
-            evaluation = _take(evaluation, kept)
+        evaluation = _of_known_classes(evaluation, set(classes), job)
     if len(train.rows) < FEWEST_ROWS - 1 or not evaluation.rows:
         raise DataError(
             "There are too few rows to train and evaluate",
             f"{len(train.rows)} for training and {len(evaluation.rows)} for evaluation can be used",
             "Check the data with: forge-tui check",
         )
+    seen = _weighted(train, job)
     job.record_data(
         rows=len(everything.rows) + everything.dropped,
         dropped_rows=everything.dropped,
-        columns=dict(columns),
+        columns=dict(job.spec.columns),
         train_rows=len(train.rows),
         eval_rows=len(evaluation.rows),
+        **({"prepare": dict(job.spec.preparation)} if job.spec.preparation else {}),
         **how,
     )
     job.events.notice(f"{len(train.rows):,} rows to train on, {len(evaluation.rows):,} held out for evaluation")
-    return Split(train, evaluation, classes)
+    return Split(seen, evaluation, classes)
 
 
-def read_labelled(path: Path, job: Job) -> LabelledRows:
-    """Every usable row of a file; the data desk decides which are."""
-    source = open_table(path)
+def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOptions) -> LabelledRows:
+    """Every usable row of a part; the data desk and what was chosen decide which are.
+
+    Raises DataError at the first row that cannot be used, where that was chosen.
+    """
     rows: list[dict[str, Any]] = []
     labels: list[Any] = []
-    dropped = 0
-    label_column = job.spec.columns[job.task.label_role]
-    for row in read_rows(source):
-        if rejection(job.task, job.spec.columns, row, source.decimal_comma) is not None:
-            dropped += 1
+    weights: list[float] = []
+    hashes = as_hashes()
+    known: set[int] = set()
+    left_out: Counter[str] = Counter()
+    columns = job.spec.columns
+    source = dataset.first
+    for row, source in read_part(dataset, part):
+        values = {role: row.cells.get(column) for role, column in columns.items()}
+        fault = plain_fault(job.task.data, values, source.decimal_comma)
+        if fault is not None:
+            if options.bad_rows == "stop" or (fault.stops and options.bad_rows != "drop"):
+                fix = "Correct it, or leave such rows out: --prepare bad_rows=drop"
+                raise DataError("A row cannot be used", fault.message, fix, row.where)
+            left_out[fault.code] += 1
             continue
-        rows.append(row.cells)
-        cell = row.cells[label_column]
+        words = _words(job, row, values)
+        mark = row.cells.get(options.quality_column) if options.quality_column else None
+        why = choice_against(options, byte_length(words), mark)
+        number = normal_hash(words)
+        if why is None and options.drop_duplicates:
+            why = "repeats an earlier row" if number in known else None
+            known.add(number)
+        if why is not None:
+            left_out[why] += 1
+            continue
+        rows.append(dict(row.cells))
+        hashes.append(number)
+        weights.append(_weight(row, options) * source.weight)
+        cell = values[job.task.label_role]
         labels.append(as_number(cell, source.decimal_comma) if job.task.numeric_label else as_label(cell))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
-    return LabelledRows(source, rows, labels, dropped)
+    if left_out:
+        told = ", ".join(f"{count:,} {why}" for why, count in left_out.most_common())
+        job.events.notice(f"rows left out of the {part} part: {told}")
+    return LabelledRows(source, rows, labels, sum(left_out.values()), hashes, weights)
+
+
+def _words(job: Job, row: Row, values: Mapping[str, Any]) -> str:
+    """What makes two rows the same: the texts, or for tables every cell."""
+    if job.task.is_tabular:
+        return "\x1f".join(map(as_text, row.cells.values()))
+    return "\n".join(as_text(values[role]) for role in job.task.text_roles)
+
+
+def _weight(row: Row, options: PreparationOptions) -> float:
+    if options.weight_column is None:
+        return 1.0
+    weight = as_number(row.cells.get(options.weight_column))
+    return 1.0 if weight is None else min(max(weight, 0.0), float(MOST_COPIES))
+
+
+def _divide(
+    data: LabelledRows, job: Job, options: PreparationOptions
+) -> tuple[tuple[list[int], list[int]], dict[str, Any]]:
+    """Training and evaluation indices by time, by group, or at random with every class on both sides."""
+    fraction, seed = job.options.eval_fraction, job.options.seed
+    if options.time_column is not None:
+        cells = [row.get(options.time_column) for row in data.rows]
+        times = [as_number(cell) if (moment := as_timestamp(cell)) is None else moment for cell in cells]
+        how: dict[str, Any] = {"split": "latest rows held out", "time_column": options.time_column}
+        return split_by_time(times, fraction), {**how, "eval_fraction": fraction}
+    if options.group_column is not None:
+        groups = [as_text(row.get(options.group_column)) for row in data.rows]
+        how = {"split": "whole groups held out", "group_column": options.group_column}
+        return split_groups(groups, fraction, seed), {**how, "split_seed": seed, "eval_fraction": fraction}
+    labels = None if job.task.numeric_label else data.labels
+    indices = split_rows(labels, len(data.rows), fraction, seed) if data.rows else ([], [])
+    return indices, {"split_seed": seed, "eval_fraction": fraction}
+
+
+def _without_known(evaluation: LabelledRows, known: set[int], job: Job) -> LabelledRows:
+    kept = [index for index, number in enumerate(evaluation.hashes) if number not in known]
+    if len(kept) < len(evaluation.rows):
+        job.events.notice(f"{len(evaluation.rows) - len(kept):,} evaluation rows stand in training too; left out")
+    return _take(evaluation, kept)
+
+
+def _merge_spellings(train: LabelledRows, evaluation: LabelledRows, job: Job) -> tuple[LabelledRows, LabelledRows]:
+    """Labels that differ in case only become the most frequent of them."""
+    spellings: dict[str, Counter[str]] = defaultdict(Counter)
+    for label in train.labels:
+        spellings[label.casefold()][label] += 1
+    chosen = {folded: min(counts, key=lambda each: (-counts[each], each)) for folded, counts in spellings.items()}
+    merged = sum(len(counts) - 1 for counts in spellings.values())
+    if merged:
+        job.events.notice(f"{merged} spellings of labels were merged into others that differ in case only")
+    one, other = (
+        replace(data, labels=[chosen.get(label.casefold(), label) for label in data.labels])
+        for data in (train, evaluation)
+    )
+    return one, other
+
+
+def _of_known_classes(evaluation: LabelledRows, known: set[str], job: Job) -> LabelledRows:
+    kept = [index for index, label in enumerate(evaluation.labels) if label in known]
+    if len(kept) == len(evaluation.labels):
+        return evaluation
+    unseen = sorted(set(evaluation.labels) - known)
+    job.events.notice(
+        f"{len(evaluation.labels) - len(kept)} evaluation rows are of classes that training never sees "
+        f"({', '.join(unseen[:5])}); they are left out",
+        "warning",
+    )
+    return _take(evaluation, kept)
+
+
+def _weighted(train: LabelledRows, job: Job) -> LabelledRows:
+    """Each row as often as its weight says: 2 is twice, 0.5 is every second one, drawn by the seed."""
+    if all(weight == 1.0 for weight in train.weights):
+        return train
+    draw = random.Random(job.options.seed)
+    indices = []
+    for index, weight in enumerate(train.weights):
+        indices += [index] * (int(weight) + (draw.random() < weight % 1.0))
+    if not indices:
+        raise DataError("No row is left to train on", "every weight is 0", "Look at the weights.")
+    job.events.notice(f"by their weights {len(train.rows):,} training rows are seen as {len(indices):,}")
+    return _take(train, indices)
 
 
 def summarise_columns(data: LabelledRows) -> TableSummary:
@@ -107,7 +226,14 @@ def summarise_columns(data: LabelledRows) -> TableSummary:
 
 
 def _take(data: LabelledRows, indices: list[int]) -> LabelledRows:
-    return LabelledRows(data.source, [data.rows[i] for i in indices], [data.labels[i] for i in indices], data.dropped)
+    return LabelledRows(
+        data.source,
+        [data.rows[i] for i in indices],
+        [data.labels[i] for i in indices],
+        data.dropped,
+        as_hashes([data.hashes[i] for i in indices]),
+        [data.weights[i] for i in indices],
+    )
 
 
 def class_index(classes: tuple[str, ...]) -> Mapping[str, int]:

@@ -32,14 +32,8 @@ class Job:
     def record_data(self, **facts: Any) -> None:
         """Write data.json: what exactly this run was trained on."""
         path = Path(self.spec.data)
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        write_json(
-            self.files.data,
-            {"path": str(path), "size_bytes": path.stat().st_size, "sha256": digest.hexdigest(), **facts},
-        )
+        size, digest = fingerprint(path)
+        write_json(self.files.data, {"path": str(path), "size_bytes": size, "sha256": digest, **facts})
 
     def update_report(self, **parts: Any) -> None:
         """Add to report.json; it holds the baseline from early on and everything at the end."""
@@ -73,6 +67,22 @@ class Job:
             peak, device, source = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "cpu", "rss"
         self.events.emit("memory", peak_bytes=peak, device=device, source=source)
         return peak
+
+
+def fingerprint(path: Path) -> tuple[int, str]:
+    """Bytes and sha256 of a file; of a folder the sum, and a digest over the names and contents of its files."""
+    digest = hashlib.sha256()
+    size = 0
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if not file.is_file():
+            continue
+        if file != path:
+            digest.update(str(file.relative_to(path)).encode("utf-8", errors="surrogateescape") + b"\0")
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+                size += len(block)
+    return size, digest.hexdigest()
 
 
 class Pace:

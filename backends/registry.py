@@ -21,33 +21,247 @@ class Minimum:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What the app, the data desk and the trainer must know of a task."""
+class TaskData:
+    """What the data of a task must hold; the data desk knows every task of the field, also those not trained yet.
+
+    `roles` are needed in every row, `optional` ones are used when they are there. Text generation reads rows of many
+    shapes, so its roles depend on the data: `backends.formats.shapes` holds them.
+    """
 
     id: str
-    module: str
     title: str
     explanation: str
+    reads: str
     roles: tuple[str, ...]
-    label_role: str
+    label_role: str | None
+    minimum: Minimum
+    optional: tuple[str, ...] = ()
+    numeric_label: bool = False
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether every column that has no role is a feature."""
+        return self.reads == "table"
+
+    @property
+    def text_roles(self) -> tuple[str, ...]:
+        """The needed roles a model reads, in order."""
+        return tuple(role for role in self.roles if role != self.label_role)
+
+
+_ROWS, _CLASS_ROWS = Minimum(500, 5_000, 50_000, "rows"), Minimum(50, 500, 5_000, "rows a class")
+_PAIRS, _EXAMPLES = Minimum(100, 1_000, 10_000, "pairs"), Minimum(50, 500, 5_000, "examples")
+_IMAGES = Minimum(100, 1_000, 10_000, "images a class")
+
+TASK_DATA: tuple[TaskData, ...] = (
+    TaskData(
+        "tabular-classification",
+        "Table: predict a class",
+        "each row of a table belongs to one of a few classes; any mix of numbers and words",
+        "table",
+        ("target",),
+        "target",
+        _ROWS,
+    ),
+    TaskData(
+        "tabular-regression",
+        "Table: predict a number",
+        "each row of a table has a number to be predicted, such as a price or a duration",
+        "table",
+        ("target",),
+        "target",
+        _ROWS,
+        numeric_label=True,
+    ),
+    TaskData(
+        "text-classification",
+        "Text: sort into classes",
+        "each text belongs to one class: topic, intent, sentiment, spam",
+        "text",
+        ("text", "label"),
+        "label",
+        _CLASS_ROWS,
+    ),
+    TaskData(
+        "sentence-pair-classification",
+        "Text pair: how two texts relate",
+        "does the second sentence follow from the first, contradict it, or neither",
+        "text",
+        ("premise", "hypothesis", "label"),
+        "label",
+        _CLASS_ROWS,
+    ),
+    TaskData(
+        "token-classification",
+        "Text: mark names and other parts",
+        "each word has a tag that says which name, place or other part it belongs to",
+        "text",
+        ("tokens", "tags"),
+        "tags",
+        Minimum(100, 1_000, 10_000, "documents"),
+    ),
+    TaskData(
+        "extractive-question-answering",
+        "Text: find the answer in it",
+        "the answer to a question is a part of a given text",
+        "text",
+        ("context", "question", "answers"),
+        None,
+        Minimum(200, 1_000, 10_000, "questions"),
+        optional=("answer_start",),
+    ),
+    TaskData(
+        "summarization",
+        "Text: shorten it",
+        "a long text becomes a short one that keeps what matters",
+        "text",
+        ("source", "target"),
+        None,
+        _PAIRS,
+    ),
+    TaskData(
+        "translation",
+        "Text: translate it",
+        "a text in one language becomes the same in another",
+        "text",
+        ("source", "target"),
+        None,
+        _PAIRS,
+    ),
+    TaskData(
+        "text-to-text",
+        "Text: turn one into another",
+        "any rewriting: correct, simplify, convert, answer",
+        "text",
+        ("source", "target"),
+        None,
+        _PAIRS,
+    ),
+    TaskData(
+        "text-generation",
+        "Language model: write, chat, follow instructions",
+        "a model that continues texts or answers: chat, instructions, code, reasoning, preferences",
+        "text",
+        (),
+        None,
+        _EXAMPLES,
+    ),
+    TaskData(
+        "reward-modeling",
+        "Language model: judge answers",
+        "a model that scores answers, learned from pairs of a better and a worse one",
+        "text",
+        ("chosen", "rejected"),
+        None,
+        _EXAMPLES,
+        optional=("prompt", "messages", "system"),
+    ),
+    TaskData(
+        "image-classification",
+        "Images: sort into classes",
+        "each picture belongs to one class",
+        "image",
+        ("image", "label"),
+        "label",
+        _IMAGES,
+    ),
+    TaskData(
+        "object-detection",
+        "Images: find objects",
+        "each picture has boxes around the objects to be found, each of a class",
+        "image",
+        ("image", "boxes"),
+        None,
+        _IMAGES,
+    ),
+    TaskData(
+        "visual-question-answering",
+        "Images: answer questions about them",
+        "questions about pictures with their answers, or whole conversations about pictures",
+        "image",
+        ("image", "question", "answer"),
+        None,
+        Minimum(200, 1_000, 10_000, "questions"),
+    ),
+    TaskData(
+        "speech-recognition",
+        "Speech: write down what is said",
+        "recordings with what is said in them",
+        "audio",
+        ("audio", "transcript"),
+        None,
+        Minimum(100, 1_000, 10_000, "recordings"),
+    ),
+    TaskData(
+        "video-classification",
+        "Videos: sort into classes",
+        "each clip belongs to one class",
+        "video",
+        ("video", "label"),
+        "label",
+        Minimum(50, 500, 5_000, "clips a class"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that trains: its data, its backend, its models and metrics."""
+
+    data: TaskData
+    module: str
     options: type
     methods: tuple[str, ...]
     models: tuple[str, ...]
     default_model: str
     accepts_model_folder: bool
     metrics: tuple[str, ...]
-    minimum: Minimum
-    numeric_label: bool = False
+
+    @property
+    def id(self) -> str:
+        """The name of the task in commands and files."""
+        return self.data.id
+
+    @property
+    def title(self) -> str:
+        """The name of the task for people."""
+        return self.data.title
+
+    @property
+    def explanation(self) -> str:
+        """What the task is for, in a few words."""
+        return self.data.explanation
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles its data must fill."""
+        return self.data.roles
+
+    @property
+    def label_role(self) -> str:
+        """The role that is learned; every task trained so far has one."""
+        assert self.data.label_role is not None
+        return self.data.label_role
+
+    @property
+    def minimum(self) -> Minimum:
+        """How much data it wants."""
+        return self.data.minimum
+
+    @property
+    def numeric_label(self) -> bool:
+        """Whether a number is predicted, not a class."""
+        return self.data.numeric_label
 
     @property
     def is_tabular(self) -> bool:
         """Whether every column that has no role is a feature."""
-        return self.roles == ("target",)
+        return self.data.is_tabular
 
     @property
     def text_roles(self) -> tuple[str, ...]:
         """The roles a model reads, in order."""
-        return tuple(role for role in self.roles if role != self.label_role)
+        return self.data.text_roles
 
 
 PRESETS = {
@@ -55,81 +269,79 @@ PRESETS = {
     "preset:tiny-encoder": "a small encoder from random weights; its tokenizer is trained on your texts",
 }
 
+
+def find_data(task_id: str) -> TaskData:
+    """What the data of a task must hold; raises UsageError with the nearest known name."""
+    for data in TASK_DATA:
+        if data.id == task_id:
+            return data
+    known = tuple(data.id for data in TASK_DATA)
+    raise UsageError(
+        f"There is no task {task_id!r}",
+        f"the tasks are {', '.join(known)}",
+        f"Correct the name{nearest(task_id, known)}, or see: forge-tui tasks",
+    )
+
+
 TASKS: tuple[Task, ...] = (
     Task(
-        id="tabular-classification",
+        data=find_data("tabular-classification"),
         module="backends.tabular",
-        title="Table: predict a class",
-        explanation="each row of a table belongs to one of a few classes; any mix of numbers and words",
-        roles=("target",),
-        label_role="target",
         options=TabularOptions,
         methods=("full",),
         models=("preset:xgboost",),
         default_model="preset:xgboost",
         accepts_model_folder=False,
         metrics=("f1_macro", "accuracy", "precision_macro", "recall_macro", "roc_auc"),
-        minimum=Minimum(500, 5_000, 50_000, "rows"),
     ),
     Task(
-        id="tabular-regression",
+        data=find_data("tabular-regression"),
         module="backends.tabular",
-        title="Table: predict a number",
-        explanation="each row of a table has a number to be predicted, such as a price or a duration",
-        roles=("target",),
-        label_role="target",
         options=TabularOptions,
         methods=("full",),
         models=("preset:xgboost",),
         default_model="preset:xgboost",
         accepts_model_folder=False,
         metrics=("rmse", "mse", "mae", "r2"),
-        minimum=Minimum(500, 5_000, 50_000, "rows"),
-        numeric_label=True,
     ),
     Task(
-        id="text-classification",
+        data=find_data("text-classification"),
         module="backends.text_classification",
-        title="Text: sort into classes",
-        explanation="each text belongs to one class: topic, intent, sentiment, spam",
-        roles=("text", "label"),
-        label_role="label",
         options=TextClassificationOptions,
         methods=("full", "lora"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("f1_macro", "accuracy", "precision_macro", "recall_macro"),
-        minimum=Minimum(50, 500, 5_000, "rows a class"),
     ),
     Task(
-        id="sentence-pair-classification",
+        data=find_data("sentence-pair-classification"),
         module="backends.text_classification",
-        title="Text pair: how two texts relate",
-        explanation="does the second sentence follow from the first, contradict it, or neither",
-        roles=("premise", "hypothesis", "label"),
-        label_role="label",
         options=TextClassificationOptions,
         methods=("full", "lora"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("accuracy", "f1_macro", "precision_macro", "recall_macro"),
-        minimum=Minimum(50, 500, 5_000, "rows a class"),
     ),
 )
 
 
+def is_trained(task_id: str) -> bool:
+    """Whether this version trains the task, beside checking its data."""
+    return any(task.id == task_id for task in TASKS)
+
+
 def find_task(task_id: str) -> Task:
-    """The entry of a task; raises UsageError with the nearest known name."""
+    """The entry of a task that trains; raises UsageError with the nearest known name."""
     for task in TASKS:
         if task.id == task_id:
             return task
-    known = tuple(task.id for task in TASKS)
+    data = find_data(task_id)
     raise UsageError(
-        f"There is no task {task_id!r}",
-        f"the tasks are {', '.join(known)}",
-        f"Correct the name{nearest(task_id, known)}, or see: forge-tui tasks",
+        f"This version does not train {data.id}",
+        f"it trains {', '.join(task.id for task in TASKS)}; data for {data.id} can be checked only",
+        "Choose one of these tasks, or check the data: forge-tui check DATA --task " + data.id,
     )
 
 

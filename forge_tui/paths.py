@@ -13,6 +13,13 @@ def typed_path(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
+def data_path(text: str) -> Path:
+    """The data that a person named, as a whole path; nothing at all is not the present folder."""
+    if not text.strip():
+        raise UsageError("There is no file ''", "the name is empty", "Name a data file or folder.")
+    return typed_path(text).absolute()
+
+
 def forge_home() -> Path:
     """`$FORGE_HOME` or the user's data folder, made for the owner alone when it is not there yet."""
     chosen = os.environ.get("FORGE_HOME")

@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backends.contract import SETTING_ALIASES, DataError, DatasetProfile, RunSpec, UsageError, nearest, parse_settings
-from backends.formats.checks import check_table
+from backends.contract import (
+    SETTING_ALIASES,
+    DataError,
+    DatasetProfile,
+    PreparationOptions,
+    RunSpec,
+    UsageError,
+    nearest,
+    parse_settings,
+)
+from backends.formats.checks import CheckRequest, check
 from backends.registry import PRESETS, Task, find_task
-from forge_tui.paths import typed_path
+from forge_tui.paths import data_path, typed_path
 from profiles.starting_settings import starting_settings
 
 
@@ -26,6 +35,8 @@ class Request:
     method: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
+    eval_part: str | None = None
+    preparation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,18 +48,34 @@ class Planned:
     task: Task
 
 
+def check_request(request: Request) -> DatasetProfile:
+    """What the data desk says of the data of a request."""
+    return check(
+        CheckRequest(
+            path=data_path(request.data),
+            task=request.task,
+            columns=request.columns,
+            eval_path=data_path(request.eval_data) if request.eval_data is not None else None,
+            eval_part=request.eval_part,
+            preparation=parse_settings(PreparationOptions, request.preparation, "preparation"),
+        )
+    )
+
+
 def plan_run(request: Request, profile: DatasetProfile | None = None) -> Planned:
     """Check the data and complete the request.
 
     Raises UsageError for a wrong request and DataError, with every finding, for data no run could use.
     """
-    path = typed_path(request.data).absolute()
-    profile = profile or check_table(path, request.task, request.columns)
+    path = data_path(request.data)
+    if request.task is not None:
+        find_task(request.task)  # a task that is not trained is told before the data is read
+    profile = profile or check_request(request)
     if not profile.ok:
         raise _data_error(profile)
     assert profile.task is not None, "a profile without errors has a task"
     task = find_task(profile.task)
-    eval_path = _check_evaluation(request, task, profile)
+    eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
     method = request.method or task.methods[0]
     if method not in task.methods:
         raise UsageError(
@@ -81,6 +108,8 @@ def plan_run(request: Request, profile: DatasetProfile | None = None) -> Planned
             data=str(path),
             eval_data=eval_path,
             columns=dict(profile.columns),
+            eval_part=request.eval_part or (None if eval_path else profile.evaluation_part),
+            preparation=dict(request.preparation),
             settings={name: value for name, value in settings.items() if value is not None},
             reasons=reasons,
         ),
@@ -100,6 +129,8 @@ def check_spec(spec: RunSpec) -> Planned:
         method=spec.method,
         settings=spec.settings,
         name=spec.name,
+        eval_part=spec.eval_part,
+        preparation=spec.preparation,
     )
     planned = plan_run(request)
     parse_settings(planned.task.options, spec.settings)
@@ -122,18 +153,6 @@ def _data_error(profile: DatasetProfile) -> DataError:
         first.where,
         profile.errors,
     )
-
-
-def _check_evaluation(request: Request, task: Task, profile: DatasetProfile) -> str | None:
-    """The evaluation file must exist, have the same columns and hold rows that can be scored."""
-    if request.eval_data is None:
-        return None
-    path = typed_path(request.eval_data).absolute()
-    check = check_table(path, task.id, profile.columns)
-    fatal = [finding for finding in check.errors if finding.code not in ("one-class", "constant-target")]
-    if fatal:
-        raise _data_error(DatasetProfile(**{**vars(check), "errors": tuple(fatal)}))
-    return str(path)
 
 
 def _model(wanted: str, task: Task) -> str:

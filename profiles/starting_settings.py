@@ -30,7 +30,7 @@ def _rules() -> tuple[Mapping[str, Any], ...]:
 def starting_settings(task: Task, method: str, model: str, data: DatasetProfile) -> dict[str, Setting]:
     """The settings to start with; what is not named here keeps the default of the task's options."""
     family = task.module.rpartition(".")[2]
-    facts = {"rows": data.usable_rows or 0, "from_scratch": model.startswith("preset:"), "method": method}
+    facts = {"rows": data.training_rows, "from_scratch": model.startswith("preset:"), "method": method}
     chosen: dict[str, Setting] = {}
     for rule in _rules():
         if rule["family"] == family and rule["setting"] not in chosen and _holds(rule, facts):

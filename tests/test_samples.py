@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends.contract import UsageError
-from backends.formats.checks import check_table
+from backends.formats.checks import check_data
 from backends.registry import TASKS
 from forge_tui.planning import plan_run
 from forge_tui.samples import DEFAULT_TASK, demo_request, sample_path
@@ -20,7 +20,7 @@ TASK_IDS = [task.id for task in TASKS]
 
 @pytest.mark.parametrize("task_id", TASK_IDS)
 def test_a_sample_is_taken_for_its_task_without_a_word(task_id: str) -> None:
-    profile = check_table(sample_path(task_id))
+    profile = check_data(sample_path(task_id))
     assert profile.ok
     assert profile.proposals[0].task == task_id
     assert profile.usable_rows == profile.rows and (profile.rows or 0) >= 900
@@ -34,7 +34,7 @@ def test_a_sample_is_small(task_id: str) -> None:
 
 def test_tables_have_an_id_categories_and_missing_cells() -> None:
     for task_id in ("tabular-classification", "tabular-regression"):
-        profile = check_table(sample_path(task_id))
+        profile = check_data(sample_path(task_id))
         assert len(profile.stats["left_out"]) == 1
         assert {"number", "category"} <= set(profile.stats["features"].values())
         assert any(column["missing"] for column in profile.stats["columns"].values())

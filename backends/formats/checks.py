@@ -1,333 +1,513 @@
-"""Checks a table for a task: every fault with its row, before anything is started."""
+"""Checks data for a task: every fault with its place, before anything is started."""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from backends.contract import DataError, DatasetProfile, UsageError
-from backends.formats.columns import TableSummary, feature_columns, summarise
+from backends.contract import DataError, DatasetProfile, PreparationOptions, TaskProposal, UsageError, nearest
+from backends.formats.columns import TableSummary
+from backends.formats.datasets import Glance, batches_of, glance, open_data, part_names, part_of_row
 from backends.formats.findings import Findings
-from backends.formats.reading import Row, open_table, read_rows
-from backends.formats.roles import Roles, propose_roles, propose_tasks
-from backends.formats.sniff import Source
-from backends.formats.values import as_label, as_number, as_text, is_missing
-from backends.registry import Task, find_task
+from backends.formats.label_checks import LabelCheck
+from backends.formats.language_checks import LanguageCheck
+from backends.formats.media_checks import MediaCheck
+from backends.formats.parts import part_of_name
+from backends.formats.preview import preview
+from backends.formats.proposals import propose_tasks
+from backends.formats.quality import quality_columns
+from backends.formats.roles import Roles, propose_roles
+from backends.formats.rows import Batch
+from backends.formats.shapes import Shape, shapes_of
+from backends.formats.source import Dataset, Source
+from backends.formats.tally import Tally
+from backends.formats.text_checks import TextCheck
+from backends.registry import TaskData, find_data
 
-_LENGTHS_KEPT = 1_000_000
-_TEXTS_KEPT = 5_000_000
-_LABELS_SHOWN = 200
-# Below this many usable rows there is nothing to hold out and still learn from.
-FEWEST_ROWS = 4
+# Few models read more at once; where the context of a model is known, that is the limit.
+LONGEST_USUAL = 8_192
 
 
-def check_table(path: Path, task_id: str | None = None, given: Mapping[str, str] | None = None) -> DatasetProfile:
-    """Everything wrong with a table for a task, or for the task it looks to be for.
+class Check(Protocol):
+    """What looks at the rows of one kind of task."""
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch in."""
+
+    def finish(self, table: TableSummary) -> None:
+        """Judge what was counted."""
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What is to be checked, and how; everything but the path may be left to the program.
+
+    `on_first` is told what the first rows say, `on_progress` the share of the data that has been read.
+    """
+
+    path: Path
+    task: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    eval_path: Path | None = None
+    eval_part: str | None = None
+    preparation: PreparationOptions = field(default_factory=PreparationOptions)
+    longest: int | None = None
+    on_first: Callable[[DatasetProfile], None] | None = None
+    on_progress: Callable[[float], None] | None = None
+
+
+def check_data(path: Path, task_id: str | None = None, given: Mapping[str, str] | None = None) -> DatasetProfile:
+    """Everything wrong with data for a task, or for the task it looks to be for; see `check`."""
+    return check(CheckRequest(path, task_id, given or {}))
+
+
+def check(request: CheckRequest) -> DatasetProfile:
+    """Everything wrong with data for a task, or for the task it looks to be for.
 
     Raises UsageError for what was asked wrongly (no such file, column, role or task); what is wrong with the data
     is in the profile, which is returned for unreadable files too.
     """
-    task = find_task(task_id) if task_id else None
-    findings = Findings()
+    task = find_data(request.task) if request.task else None
     try:
-        source = open_table(path)
-        _pass_notes(source, findings)
-        table = summarise(read_rows(source, findings), source.decimal_comma, source.columns)
+        dataset = _with_evaluation(open_data(request.path), request)
+        looked = glance(dataset)
     except DataError as error:
-        return DatasetProfile(str(path), None, None, 0, 0, task_id, errors=error.findings)
-    profile = _Profile(source, table, findings)
-    if not table.rows:
-        where = f"column {source.columns[0]}" if source.columns else path.name
-        names = f"; the columns are {', '.join(source.columns[:12])}" if source.columns else ""
-        findings.error("no-rows", f"{path.name} has 0 examples{names}", where, "Add rows below the header.")
-        return profile.result(task_id)
-    if len(table.columns) == 1 and next(iter(table.columns.values())).distinct <= 1:
-        name = next(iter(table.columns))
-        findings.error(
-            "nothing-to-learn",
-            f"there is one column, {name!r}, with one distinct value: nothing to learn and no target",
-            f"column {name}",
-            "Add the columns to learn from and the one to predict.",
-        )
-        return profile.result(task_id)
-    proposals = propose_tasks(table, given or {})
-    profile.proposals = proposals
+        return DatasetProfile(str(request.path), None, None, None, 0, request.task, errors=error.findings)
+    plan = _plan(task, dataset, looked.table, looked, request)
+    if request.on_first is not None:
+        request.on_first(_first_answer(dataset, looked, plan, request))
+    for _ in range(2):
+        examined = _Pass(request, dataset, looked, plan)
+        profile = examined.run()
+        if looked.is_whole or examined.broken:
+            break
+        again = _plan(task, dataset, examined.table, looked, request)
+        if (again.task, again.roles.columns) == (plan.task, plan.roles.columns):
+            break
+        plan = again  # later rows showed another picture than the first ones
+    return profile
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """For which task the rows are looked at, and which column plays which role."""
+
+    task: TaskData | None
+    strategy: str | None
+    roles: Roles
+    proposals: tuple[TaskProposal, ...]
+
+    @property
+    def shape(self) -> Shape | None:
+        if self.roles.shape is not None:
+            return self.roles.shape
+        return shapes_of(self.task)[0] if self.task is not None and len(shapes_of(self.task)) == 1 else None
+
+    @property
+    def is_complete(self) -> bool:
+        shape = self.shape
+        return self.task is not None and shape is not None and set(shape.needed) <= set(self.roles.columns)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are media files to look at, though another role may be missing."""
+        return self.shape is not None and bool({"image", "audio", "video"} & set(self.roles.columns))
+
+
+def _plan(task: TaskData | None, dataset: Dataset, table: TableSummary, looked: Glance, request: CheckRequest) -> _Plan:
+    _check_names(table, request.columns)
+    proposals = propose_tasks(table, looked.rows, dataset.format, request.columns)
+    strategy = None
+    if task is None and proposals:
+        task, strategy = find_data(proposals[0].task), proposals[0].strategy
     if task is None:
-        if not proposals:
-            _say_no_task(table, given or {}, findings)
-            return profile.result(None)
-        task = find_task(proposals[0].task)
-    profile.roles = propose_roles(task, table, given or {})
-    _check_roles(task, table, profile.roles, given or {}, findings)
-    if set(profile.roles.columns) == set(task.roles):
-        _check_rows(task, profile)
-    return profile.result(task.id)
+        return _Plan(None, None, Roles({}), proposals)
+    if not table.rows:
+        return _Plan(task, strategy, Roles({}), proposals)
+    usable = table
+    if dataset.part_column is not None:
+        columns = {name: column for name, column in table.columns.items() if name != dataset.part_column}
+        usable = TableSummary(table.rows, columns, table.decimal_comma)
+    return _Plan(task, strategy, propose_roles(task, usable, request.columns), proposals)
 
 
-@dataclass
-class _Profile:
-    """The parts of a DatasetProfile while they are found."""
-
-    source: Source
-    table: TableSummary
-    findings: Findings
-    proposals: tuple[Any, ...] = ()
-    roles: Roles = field(default_factory=lambda: Roles({}))
-    usable: int | None = None
-    stats: dict[str, Any] = field(default_factory=dict)
-
-    def result(self, task_id: str | None) -> DatasetProfile:
-        columns = {name: column.to_json() for name, column in self.table.columns.items()}
-        return DatasetProfile(
-            path=str(self.source.path),
-            format=self.source.format,
-            encoding=self.source.encoding,
-            rows=self.table.rows,
-            usable_rows=self.usable if self.usable is not None else 0,
-            task=task_id,
-            proposals=self.proposals,
-            columns=dict(self.roles.columns),
-            errors=self.findings.errors(),
-            warnings=self.findings.warnings(),
-            stats={"columns": columns, "delimiter": self.source.delimiter, **self.stats},
-        )
-
-
-def _pass_notes(source: Source, findings: Findings) -> None:
-    for note in source.notes:
-        findings.warn(note.code, note.message, note.where, note.fix)
-
-
-def _say_no_task(table: TableSummary, given: Mapping[str, str], findings: Findings) -> None:
-    for column in given.values():
+def _check_names(table: TableSummary, given: Mapping[str, str]) -> None:
+    """What was named must be there, whatever the task is."""
+    known = {role for data in _all_tasks() for shape in shapes_of(data) for role in shape.roles}
+    for role, column in given.items():
+        if role not in known:
+            fix = f"Correct it{nearest(role, tuple(known))}."
+            raise UsageError(f"There is no role {role!r}", f"the roles are {', '.join(sorted(known))}", fix)
         if column not in table.columns:
-            raise UsageError(
-                f"There is no column {column!r}",
-                f"the columns are {', '.join(list(table.columns)[:30])}",
-                "Correct it.",
-            )
-    kinds = ", ".join(f"{name} ({column.kind})" for name, column in list(table.columns.items())[:12])
-    empty = next((name for name, column in table.columns.items() if column.kind == "empty"), None)
-    if empty is not None:
-        findings.error("empty-column", f"column {empty!r} is empty in every row", f"column {empty}", "Fill it.")
-        return
-    findings.error(
-        "no-task",
-        f"no task fits these columns: {kinds}",
-        f"column {next(iter(table.columns), '?')}",
-        "Say what to do with --task and which column is what with --map role=column.",
+            names = tuple(table.columns)
+            fix = f"Correct it{nearest(column, names)}."
+            raise UsageError(f"There is no column {column!r}", f"the columns are {', '.join(names[:30])}", fix)
+
+
+def _all_tasks() -> tuple[TaskData, ...]:
+    from backends.registry import TASK_DATA
+
+    return TASK_DATA
+
+
+def _with_evaluation(dataset: Dataset, request: CheckRequest) -> Dataset:
+    """The data set with the evaluation data that was named beside it as its evaluation part."""
+    if request.eval_path is None:
+        return dataset
+    other = open_data(request.eval_path)
+    part = request.eval_part or other.training_part
+    if part not in other.parts:
+        names = ", ".join(other.parts)
+        raise UsageError(f"{request.eval_path} has no part {part!r}", f"its parts are {names}", "Name one of them.")
+    parts = {"train": dataset.parts[dataset.training_part], "validation": other.parts[part]}
+    return replace(dataset, parts=parts, notes=(*dataset.notes, *other.notes))
+
+
+def _first_answer(dataset: Dataset, looked: Glance, plan: _Plan, request: CheckRequest) -> DatasetProfile:
+    source = dataset.first
+    return DatasetProfile(
+        str(request.path),
+        dataset.format,
+        source.encoding,
+        looked.table.rows if looked.is_whole else None,
+        None,
+        plan.task.id if plan.task else None,
+        plan.proposals,
+        dict(plan.roles.columns),
+        stats={
+            "columns": {name: column.to_json() for name, column in looked.table.columns.items()},
+            "preview": _preview(plan, looked),
+        },
     )
 
 
-def _check_roles(task: Task, table: TableSummary, roles: Roles, given: Mapping[str, str], findings: Findings) -> None:
-    for role in task.roles:
-        if role not in roles.columns:
+def _preview(plan: _Plan, looked: Glance) -> list[dict[str, Any]]:
+    shape = plan.shape
+    if plan.task is None or shape is None or not plan.is_complete:
+        return []
+    shown = replace(shape, name=plan.roles.columns["target"]) if plan.task.is_tabular else shape
+    return preview(plan.task, shown, plan.roles.columns, looked.rows, looked.places)
+
+
+class _Pass:
+    """One reading of all rows of all parts."""
+
+    def __init__(self, request: CheckRequest, dataset: Dataset, looked: Glance, plan: _Plan) -> None:
+        self.request, self.dataset, self.looked, self.plan = request, dataset, looked, plan
+        self.findings = Findings()
+        self.tally = Tally(self.findings, request.preparation)
+        source = dataset.first
+        self.table = TableSummary.of(source.columns, source.decimal_comma)
+        self.check: Check | None = self._checker(source) if plan.is_complete or plan.has_files else None
+        self.broken = False
+
+    def run(self) -> DatasetProfile:
+        """Read everything and say what was found."""
+        for note in self.dataset.notes:
+            self.findings.warn(note.code, note.message, note.where, note.fix)
+        try:
+            self._read()
+        except DataError as error:
+            self.broken = True
+            for found in error.findings:
+                self.findings.error(found.code, found.message, found.where, found.fix)
+            return self._profile()
+        if self._says_nothing():
+            return self._profile()
+        if self.plan.task is None:
+            self._say_no_task()
+            return self._profile()
+        self._judge_roles()
+        if self.check is not None:
+            self.check.finish(self.table)
+        if self.plan.is_complete:
+            self._judge_parts()
+            self._judge_lengths()
+            self._judge_preparation()
+            self.tally.stats["quality_columns"] = quality_columns(self.table, self.looked.rows, self.plan.roles.columns)
+        return self._profile()
+
+    def _checker(self, source: Source) -> Check:
+        task, roles, shape = self.plan.task, self.plan.roles.columns, self.plan.shape
+        assert task is not None and shape is not None
+        if task.id in ("text-generation", "reward-modeling"):
+            shown = shape if task.id == "text-generation" else replace(shape, name="preference", strategy="dpo")
+            return LanguageCheck(task, roles, self.tally, shown)
+        if task.reads in ("image", "audio", "video"):
+            return MediaCheck(task, roles, self.tally, shape)
+        if task.label_role is not None and task.id != "token-classification":
+            return LabelCheck(task, roles, self.tally, source.decimal_comma)
+        return TextCheck(task, roles, self.tally, shape)
+
+    def _read(self) -> None:
+        sources = [(part, source) for part, sources in self.dataset.parts.items() for source in sources]
+        sizes = [_size(source) for _, source in sources]
+        done = 0
+        for (part, source), size in zip(sources, sizes):
+            if isinstance(self.check, MediaCheck):
+                self.check.base = source.path.parent
+            for number, batch in enumerate(batches_of(self.dataset, source, self.findings)):
+                if not number and part != self.dataset.training_part and self._lacks_columns(batch, source, part):
+                    break
+                for name, some in self._by_part(batch, part):
+                    self.tally.part = name
+                    self.tally.read[name] += len(some)
+                    if name == "train" or name == self.dataset.training_part:
+                        self.table.add(some)
+                    if self.check is not None:
+                        self.check.add(some)
+                if self.request.on_progress is not None and batch.share is not None:
+                    self.request.on_progress((done + size * batch.share) / max(1, sum(sizes)))
+            done += size
+
+    def _lacks_columns(self, batch: Batch, source: Source, part: str) -> bool:
+        """Whether an evaluation file has not the columns of the training file, which is told."""
+        shape = self.plan.shape
+        needed = [self.plan.roles.columns.get(role) for role in shape.needed] if shape is not None else []
+        missing = [name for name in needed if name is not None and name not in batch.columns]
+        if missing:
+            self.findings.error(
+                "part-columns",
+                f"{source.path.name}, the {part} part, has no column {missing[0]!r}; its columns are "
+                f"{', '.join(list(batch.columns)[:12])}",
+                source.path.name,
+                "Give it the same columns as the training data.",
+            )
+        return bool(missing)
+
+    def _by_part(self, batch: Batch, part: str) -> list[tuple[str, Batch]]:
+        if self.dataset.part_column is None or part != self.dataset.training_part:
+            return [(part, batch)]
+        cells = batch.columns.get(self.dataset.part_column, [])
+        rows: dict[str, list[int]] = {}
+        for index, cell in enumerate(cells):
+            name = part_of_row(self.dataset, {self.dataset.part_column: cell}, part)
+            rows.setdefault(name, []).append(index)
+        wanted = ("train",) if self.request.eval_path is not None else tuple(rows)
+        return [(name, batch.pick(rows[name])) for name in wanted if name in rows]
+
+    # --- what is said at the end -------------------------------------------------------------------------------
+
+    def _says_nothing(self) -> bool:
+        """Whether there is nothing to judge: no rows, or one column that always says the same."""
+        source, table = self.dataset.first, self.table
+        name = source.path.name
+        if not table.rows:
+            where = f"column {source.columns[0]}" if source.columns else name
+            names = f"; the columns are {', '.join(source.columns[:12])}" if source.columns else ""
+            self.findings.error("no-rows", f"{name} has 0 examples{names}", where, "Add rows below the header.")
+            return True
+        only = next(iter(table.columns.values())) if len(table.columns) == 1 else None
+        if only is not None and only.distinct <= 1 and only.media is None and only.holds is None:
+            self.findings.error(
+                "nothing-to-learn",
+                f"there is one column, {only.name!r}, with one distinct value: nothing to learn and no target",
+                f"column {only.name}",
+                "Add the columns to learn from and the one to predict.",
+            )
+            return True
+        return False
+
+    def _say_no_task(self) -> None:
+        columns = self.table.columns
+        kinds = ", ".join(f"{name} ({column.kind})" for name, column in list(columns.items())[:12])
+        empty = next((name for name, column in columns.items() if column.kind == "empty"), None)
+        if empty is not None:
+            self.findings.error(
+                "empty-column", f"column {empty!r} is empty in every row", f"column {empty}", "Fill it."
+            )
+            return
+        self.findings.error(
+            "no-task",
+            f"no task fits these columns: {kinds}",
+            f"column {next(iter(columns), '?')}",
+            "Say what to do with --task and which column is what with --map role=column.",
+        )
+
+    def _judge_roles(self) -> None:
+        task, roles, findings = self.plan.task, self.plan.roles, self.findings
+        assert task is not None
+        if self.plan.shape is None:
+            shapes = "; ".join(f"{', '.join(shape.needed)}" for shape in shapes_of(task))
             findings.error(
                 "no-column-for-role",
-                f"no column could be the {role}; the columns are {', '.join(list(table.columns)[:20])}",
-                f"role {role}",
-                f"Name it: --map {role}=COLUMN",
+                f"no columns hold what {task.id} reads; the columns are {', '.join(list(self.table.columns)[:20])}",
+                "the header",
+                f"Rows hold one of these: {shapes}. Name them with --map role=COLUMN.",
             )
-        elif role in roles.guessed:
-            findings.warn(
-                "guessed-role",
-                f"{roles.columns[role]!r} was taken as the {role} by its content, not by its name",
-                f"column {roles.columns[role]}",
-                f"Name another with --map {role}=COLUMN",
-            )
-    guessed_target = "target" in roles.guessed
-    for name, column in table.columns.items():
-        if not task.is_tabular or name == roles.columns.get("target") or not column.dirty:
-            continue
-        for where, text in column.not_numbers:
-            if guessed_target:
+            return
+        for role in self.plan.shape.needed:
+            if role not in roles.columns and self.dataset.format in _LOOSE_FILES:
+                what, fix = _LOOSE_FILES[self.dataset.format]
+                findings.error("no-classes", f"{self.dataset.path.name}: {what}", role, fix)
+            elif role not in roles.columns:
                 findings.error(
-                    "not-a-number",
-                    f"{name!r} holds numbers, but here {text!r}",
-                    where,
-                    "Correct it; or name the target with --map target=COLUMN, then it counts as missing elsewhere.",
+                    "no-column-for-role",
+                    f"no column could be the {role}; the columns are {', '.join(list(self.table.columns)[:20])}",
+                    f"role {role}",
+                    f"Name it: --map {role}=COLUMN",
                 )
-            else:
+            elif role in roles.guessed and self.dataset.format not in _NAMELESS:
                 findings.warn(
-                    "not-a-number", f"{name!r} holds numbers, but here {text!r}", where, "It counts as missing."
+                    "guessed-role",
+                    f"{roles.columns[role]!r} was taken as the {role} by its content, not by its name",
+                    f"column {roles.columns[role]}",
+                    f"Name another with --map {role}=COLUMN",
                 )
-
-
-def rejection(task: Task, roles: Mapping[str, str], row: Row, decimal_comma: bool) -> tuple[str, str] | None:
-    """Why a row cannot be used for a task, as (code, message), else None; the trainer drops the same rows."""
-    for role in task.text_roles if not task.is_tabular else ():
-        if not as_text(row.cells.get(roles[role])).strip():
-            return f"empty-{role}", f"{role} is empty"
-    cell = row.cells.get(roles[task.label_role])
-    if is_missing(cell):
-        return f"empty-{task.label_role}", f"{task.label_role} is empty or a word for missing ({as_text(cell)!r})"
-    if task.numeric_label and as_number(cell, decimal_comma) is None:
-        return "target-not-a-number", f"the target {as_text(cell)[:60]!r} is not a number"
-    return None
-
-
-def _check_rows(task: Task, profile: _Profile) -> None:
-    """The second pass: labels, lengths, duplicates and every row that cannot be used."""
-    findings, roles = profile.findings, profile.roles.columns
-    labels: Counter[str] = Counter()
-    spellings: set[str] = set()
-    lengths: array[int] = array("I")
-    seen: dict[bytes, int] = {}
-    usable = 0
-    for row in read_rows(profile.source):
-        rejected = rejection(task, roles, row, profile.source.decimal_comma)
-        if rejected is not None:
-            code, message = rejected
-            if code == "target-not-a-number":
-                findings.error(code, message, row.where, "Correct the cell or delete the row.")
-            else:
-                findings.warn(code, message, row.where, "The row is left out.")
-            continue
-        usable += 1
-        if not task.numeric_label:
-            cell = row.cells.get(roles[task.label_role])
-            labels[as_label(cell)] += 1
-            spellings.add(as_text(cell))
+        for role, others in dict(roles.others).items():
+            findings.warn(
+                "other-reading",
+                f"{roles.columns[role]!r} was taken as the {role}; by its name {others[0]!r} could be it too",
+                f"column {others[0]}",
+                f"If that is the {role}: --map {role}={others[0]}",
+            )
         if task.is_tabular:
-            continue
-        text = "\n".join(as_text(row.cells.get(roles[role])) for role in task.text_roles)
-        if len(lengths) < _LENGTHS_KEPT:
-            lengths.append(len(text.encode("utf-8", errors="replace")))
-        _note_duplicate(seen, text, row, findings)
-    profile.usable = usable
-    _check_counts(task, profile, usable, labels, len(spellings))
-    if task.is_tabular:
-        _check_features(profile)
-    elif lengths:
-        ordered = sorted(lengths)
-        profile.stats["lengths"] = {
-            "unit": "tokens, about, at 4 bytes each",
-            "median": ordered[len(ordered) // 2] // 4 + 1,
-            "p95": ordered[int(len(ordered) * 0.95)] // 4 + 1,
-            "longest": ordered[-1] // 4 + 1,
+            self._judge_dirty_numbers("target" in roles.guessed)
+
+    def _judge_dirty_numbers(self, guessed_target: bool) -> None:
+        for name, column in self.table.columns.items():
+            if name == self.plan.roles.columns.get("target") or not column.dirty:
+                continue
+            for where, text in column.not_numbers:
+                message = f"{name!r} holds numbers, but here {text!r}"
+                if guessed_target and self.request.preparation.bad_rows != "drop":
+                    fix = (
+                        "Correct it; or name the target with --map target=COLUMN, then it counts as missing elsewhere."
+                    )
+                    self.findings.error("not-a-number", message, where, fix)
+                else:
+                    self.findings.warn("not-a-number", message, where, "It counts as missing.")
+            self.findings.count("not-a-number", column.dirty - len(column.not_numbers))
+
+    def _judge_parts(self) -> None:
+        tally = self.tally
+        for name in part_names(self.dataset):
+            if name != self.dataset.training_part and tally.read[name] and not tally.usable[name]:
+                self.findings.error(
+                    "no-evaluation-rows",
+                    f"none of the {tally.read[name]:,} rows of the {name} part can be used",
+                    f"{name} part",
+                    "Give it the same columns and labels as the training part.",
+                )
+        source = self.dataset.first
+        beside = (
+            _evaluation_beside(source.path) if len(self.dataset.parts) == 1 and not self.dataset.part_column else None
+        )
+        if beside is not None and self.request.path.is_file():
+            self.findings.warn(
+                "evaluation-beside",
+                f"{beside.name} beside it looks like the evaluation part",
+                beside.name,
+                f"To score on it: --eval-data {beside.name}",
+            )
+
+    def _judge_lengths(self) -> None:
+        texts = getattr(self.check, "texts", None)
+        if texts is None or self.plan.task is None or self.plan.task.is_tabular or self.plan.task.reads != "text":
+            return
+        limit = self.request.longest or LONGEST_USUAL
+        code = "longer-than-context" if self.request.longest else "very-long"
+        what = "the model reads" if self.request.longest else "most models read"
+        for position, size in texts.longer_than(limit):
+            self.findings.warn(
+                code,
+                f"about {size // 4:,} tokens; {what} {limit:,} at once",
+                texts.where(position),
+                "What is beyond is cut; divide the text, or choose a model that reads more.",
+            )
+
+    def _judge_preparation(self) -> None:
+        """Whether the columns that were chosen for something are there and hold what that needs."""
+        kinds = {"quality_column": ("number",), "weight_column": ("number",), "time_column": ("number", "date")}
+        for option in ("quality_column", "weight_column", "group_column", "time_column"):
+            name = getattr(self.request.preparation, option)
+            if name is not None and name not in self.table.columns:
+                names = tuple(self.table.columns)
+                raise UsageError(
+                    f"There is no column {name!r} for {option}",
+                    f"the columns are {', '.join(names[:30])}",
+                    f"Correct it{nearest(name, names)}.",
+                )
+            if name is not None and self.table.columns[name].kind not in (*kinds.get(option, ()), "constant"):
+                if option in kinds:
+                    self.findings.error(
+                        "wrong-kind",
+                        f"{name!r} cannot be the {option}: it holds {self.table.columns[name].kind}, "
+                        f"not {' or '.join(kinds[option])}",
+                        f"column {name}",
+                        "Choose another column.",
+                    )
+        for why, count in self.tally.filtered.items():
+            self.tally.stats.setdefault("filtered", {})[why] = count
+
+    def _profile(self) -> DatasetProfile:
+        source, tally, plan = self.dataset.first, self.tally, self.plan
+        columns = {name: column.to_json() for name, column in self.table.columns.items()}
+        names = part_names(self.dataset) if self.request.eval_path is None else list(self.dataset.parts)
+        parts = {name: {"rows": tally.read[name], "usable_rows": tally.usable[name]} for name in names}
+        stats = {
+            "columns": columns,
+            "delimiter": source.delimiter,
+            "parts": parts,
+            "repaired": dict(tally.repaired),
+            "left_out_rows": dict(tally.rejected),
+            "preview": _preview(plan, self.looked),
+            **tally.stats,
         }
-    if not task.numeric_label:
-        profile.stats["labels"] = dict(labels.most_common(_LABELS_SHOWN))
-        profile.stats["label_count"] = len(labels)
-
-
-def _note_duplicate(seen: dict[bytes, int], text: str, row: Row, findings: Findings) -> None:
-    key = hashlib.blake2b(" ".join(text.lower().split()).encode("utf-8", errors="replace"), digest_size=8).digest()
-    first = seen.get(key)
-    if first is not None:
-        findings.warn(
-            "duplicate",
-            f"same text as row {first}",
-            row.where,
-            "Copies on both sides of the split make the score look better than it is.",
-        )
-    elif len(seen) < _TEXTS_KEPT:
-        seen[key] = row.number
-
-
-def _check_counts(task: Task, profile: _Profile, usable: int, labels: Counter[str], spellings: int) -> None:
-    findings = profile.findings
-    column = profile.roles.columns[task.label_role]
-    if usable < FEWEST_ROWS:
-        empty = [name for name in profile.roles.columns.values() if profile.table.columns[name].kind == "empty"]
-        why = f"column {empty[0]!r} is empty in every row" if empty else f"{profile.table.rows} rows were read"
-        findings.error(
-            "too-few-rows",
-            f"only {usable} rows can be used: {why}",
-            f"column {empty[0] if empty else column}",
-            f"At least {FEWEST_ROWS} are needed to train and evaluate, "
-            f"{task.minimum.absolute} {task.minimum.unit} to be useful.",
-        )
-        return
-    if task.numeric_label:
-        if profile.table.columns[column].distinct == 1:
-            findings.error(
-                "constant-target", f"the target {column!r} has the same value in every row", f"column {column}",
-                "Choose another target.",
-            )  # fmt: skip
-        _warn_little(task, usable, findings)
-        return
-    if len(labels) < 2:
-        found = next(iter(labels), "none")
-        findings.error(
-            "one-class",
-            f"classification needs at least 2 classes, {column!r} has 1: {found!r}",
-            f"column {column}",
-            "Add rows of another class, or choose another column.",
-        )
-        return
-    if len(labels) > 0.5 * usable and usable >= 8:
-        findings.error(
-            "too-many-classes",
-            f"{column!r} has {len(labels):,} different values in {usable:,} rows: there is no class to learn",
-            f"column {column}",
-            "Choose another column; a number is predicted by tabular-regression.",
-        )
-        return
-    for label, count in sorted(labels.items(), key=lambda item: item[1]):
-        if count < 2:
-            findings.warn(
-                "rare-class",
-                f"class {label!r} has 1 row, so it cannot be both trained and evaluated",
-                f"class {label}",
-                "It is trained on and never scored; add rows or merge it.",
-            )
-    _warn_spellings(labels, spellings, column, findings)
-    if "class" in task.minimum.unit:
-        small = [label for label, count in labels.items() if count < task.minimum.absolute]
-        if small:
-            findings.warn(
-                "little-data",
-                f"{len(small)} of {len(labels)} classes have under {task.minimum.absolute} rows",
-                ", ".join(sorted(small)[:5]),
-                f"Expect weak results there; {task.minimum.good} {task.minimum.unit} is a good start.",
-            )
-    else:
-        _warn_little(task, usable, findings)
-
-
-def _warn_little(task: Task, usable: int, findings: Findings) -> None:
-    if usable < task.minimum.absolute:
-        findings.warn(
-            "little-data",
-            f"{usable:,} rows, {task.minimum.absolute:,} is the least that usually works",
-            "the whole file",
-            f"Expect scores that vary by chance; {task.minimum.good:,} {task.minimum.unit} is a good start.",
+        return DatasetProfile(
+            path=str(self.request.path),
+            format=self.dataset.format,
+            encoding=source.encoding,
+            rows=sum(tally.read.values()),
+            usable_rows=max(0, sum(tally.usable.values())),
+            task=plan.task.id if plan.task else None,
+            proposals=plan.proposals,
+            columns=dict(plan.roles.columns),
+            errors=self.findings.errors(),
+            warnings=self.findings.warnings(),
+            stats=stats,
         )
 
 
-def _warn_spellings(labels: Counter[str], spellings: int, column: str, findings: Findings) -> None:
-    alike: dict[str, list[str]] = defaultdict(list)
-    for label in labels:
-        alike[label.casefold()].append(label)
-    for words in alike.values():
-        if len(words) > 1:
-            findings.warn(
-                "label-spellings",
-                f"{', '.join(repr(word) for word in sorted(words))} look like one class; "
-                f"{spellings} classes look like {len(alike)}",
-                f"column {column}",
-                "Write them one way; spaces around them do not count, but upper and lower case make different classes.",
-            )
+# Formats whose columns carry no names of a person's own, so that nothing was guessed from them.
+_NAMELESS = ("text", "conll", "squad", "coco", "yolo", "image-folder", "video-folder", "audio-folder")
 
 
-def _check_features(profile: _Profile) -> None:
-    used, left_out = feature_columns(profile.table, profile.roles.columns["target"])
-    profile.stats["features"] = used
-    profile.stats["left_out"] = left_out
-    for name, reason in left_out.items():
-        profile.findings.warn(
-            "column-left-out", f"{name!r} is not used: {reason}", f"column {name}", "Nothing to do; it is left out."
-        )
-    if not used:
-        profile.findings.error(
-            "no-features",
-            "no column is left to learn from",
-            f"column {profile.roles.columns['target']}",
-            "Add columns that describe the rows, or choose another task.",
-        )
+_FOLDERS = "Put the files of each class into a folder named after it, and name the folder above."
+_SPOKEN = "Write a metadata.csv beside them with the columns file_name and transcription."
+# What to do with files that come alone, without a word of what is to be learned from them.
+_LOOSE_FILES = {
+    "image": ("one picture is no data set", _FOLDERS),
+    "image-folder": ("the pictures lie in no class folders, so nothing says what is to be learned", _FOLDERS),
+    "video": ("one video is no data set", _FOLDERS),
+    "video-folder": ("the videos lie in no class folders, so nothing says what is to be learned", _FOLDERS),
+    "audio": ("one recording is no data set", _SPOKEN),
+    "audio-folder": ("nothing says what is spoken in the recordings", _SPOKEN),
+}
+
+
+def _size(source: Source) -> int:
+    try:
+        return os.stat(source.path).st_size
+    except OSError:
+        return 1
+
+
+def _evaluation_beside(path: Path) -> Path | None:
+    """A file of the same name but for its part, such as `x_test.csv` beside `x_train.csv`."""
+    stem, part = part_of_name(path.name.removesuffix("".join(path.suffixes)))
+    if part != "train":
+        return None
+    found: dict[str, Path] = {}
+    try:
+        for other in sorted(path.parent.iterdir()):
+            if other.suffixes == path.suffixes and other != path:
+                other_stem, other_part = part_of_name(other.name.removesuffix("".join(other.suffixes)))
+                if other_stem.lower() == stem.lower() and other_part in ("validation", "test"):
+                    found.setdefault(other_part, other)
+    except OSError:
+        return None
+    return found.get("validation") or found.get("test")

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from backends.formats.reading import Row
-from backends.formats.values import as_label, as_number, as_text, as_timestamp, is_code, is_missing, normal_name
+from backends.contract import DataError, Finding
+from backends.formats.distinct import Distinct
+from backends.formats.nested import media_of_name, media_of_nested, nested_kind
+from backends.formats.rows import BATCH_ROWS, Batch, Row, columns_of
+from backends.formats.values import (
+    LARGEST_EXACT,
+    as_number,
+    as_text,
+    as_timestamp,
+    is_code,
+    is_infinite,
+    is_missing,
+    normal_name,
+)
 
-DISTINCT_KEPT = 5_000
 _BAD_KEPT = 20
+_NESTED_KEPT = 50
+_MOST_COLUMNS = 50_000
+_UNUSUAL = re.compile(r"[^0-9.+-]")  # spaces, exponents and underscores take the careful way
 # A column is numeric with a few dirty cells, not a text, when at least this share of its cells are numbers.
 _MOSTLY = 0.9
 _ID_NAMES = ("id", "uuid", "guid", "rownumber", "rowid", "index", "unnamed0")
@@ -30,50 +46,119 @@ class Column:
     codes: int = 0
     dates: int = 0
     nested: int = 0
+    infinite: int = 0
     words: int = 0
     characters: int = 0
     longest: int = 0
     minimum: float | None = None
     maximum: float | None = None
-    values: Counter[str] = field(default_factory=Counter)
-    hashes: set[int] = field(default_factory=set)
+    different: Distinct = field(default_factory=Distinct)
     not_numbers: list[tuple[str, str]] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+    nested_examples: list[Any] = field(default_factory=list)
 
     def add(self, where: str, cell: Any) -> None:
         """Take one more cell in."""
-        if is_missing(cell):
-            self.missing += 1
+        self.take([cell], lambda _: where)
+
+    def take(self, cells: list[Any], where: Callable[[int], str]) -> None:
+        """Take the cells of a batch in; `where` tells the place of each."""
+        kinds = set(map(type, cells))
+        if kinds & {list, dict, tuple}:
+            cells = self._nested(cells)
+            kinds = set(map(type, cells))
+        if not cells:
             return
-        self.present += 1
-        if isinstance(cell, list | dict):
-            self.nested += 1
+        if kinds == {str} and self._only_numbers and not self.decimal_comma and self._plain_numbers(cells):
+            return
+        if bool in kinds and len(kinds) > 1:  # True equals 1, but is another value
+            cells = ["true" if cell is True else "false" if cell is False else cell for cell in cells]
+        bad_before = self.present - self.numbers
+        for cell, count in Counter(cells).items():
+            self._value(cell, count)
+        if self.present - self.numbers > bad_before and len(self.not_numbers) < _BAD_KEPT:
+            self._keep_bad(cells, where)
+
+    def _nested(self, cells: list[Any]) -> list[Any]:
+        """Count lists and objects, keep a few of them, and return the other cells."""
+        nested = [cell for cell in cells if isinstance(cell, list | dict | tuple) and cell]
+        empty = sum(isinstance(cell, list | dict | tuple) and not cell for cell in cells)
+        self.present += len(nested)
+        self.nested += len(nested)
+        self.missing += empty
+        if len(self.nested_examples) < _NESTED_KEPT:
+            self.nested_examples += nested[: _NESTED_KEPT - len(self.nested_examples)]
+            self.examples += [as_text(cell)[:200] for cell in nested[: 3 - len(self.examples)]]
+        return [cell for cell in cells if not isinstance(cell, list | dict | tuple)]
+
+    @property
+    def _only_numbers(self) -> bool:
+        """Whether every cell so far was a plain number, so that the next ones probably are too."""
+        return self.present > 0 and self.numbers == self.present and not self.codes and not self.infinite
+
+    def _plain_numbers(self, cells: list[str]) -> bool:
+        """Take a batch of cells that are all plain numbers in, quickly; False when they are something else."""
+        try:
+            numbers = list(map(float, cells))
+        except ValueError:
+            return False
+        low, high = min(numbers), max(numbers)
+        joined = "".join(cells)
+        if not -LARGEST_EXACT < low <= high < LARGEST_EXACT or _UNUSUAL.search(joined) or sum(numbers) != sum(numbers):
+            return False
+        if any(cell[0] == "0" and len(cell) > 1 and cell[1] != "." for cell in cells):
+            return False
+        self.present += len(cells)
+        self.numbers += len(cells)
+        self.integers += sum(map(float.is_integer, numbers))
+        self.characters += len(joined)
+        self.longest = max(self.longest, max(map(len, cells)))
+        self.minimum = low if self.minimum is None else min(self.minimum, low)
+        self.maximum = high if self.maximum is None else max(self.maximum, high)
+        self.different.add(cells)
+        return True
+
+    def _value(self, cell: Any, count: int) -> None:
+        """Take a value in that stands in `count` cells."""
+        if is_missing(cell):
+            self.missing += count
+            return
+        self.present += count
         text = as_text(cell)
-        self.characters += len(text)
+        self.characters += len(text) * count
         self.longest = max(self.longest, len(text))
         if len(self.examples) < 3:
             self.examples.append(text[:200])
-        if len(self.values) < DISTINCT_KEPT:
-            self.values[as_label(text[:500])] += 1
-        self.hashes.add(hash(text))
+        self.different.add((text,))
         number = as_number(cell, self.decimal_comma)
         if number is None:
-            self.words += text.count(" ") + 1
-            if len(self.not_numbers) < _BAD_KEPT:
-                self.not_numbers.append((where, text[:60]))
-            if as_timestamp(text) is not None:
-                self.dates += 1
+            self.words += (text.count(" ") + 1) * count
+            self.infinite += is_infinite(cell) * count
+            if as_timestamp(cell) is not None:
+                self.dates += count
             return
-        self.numbers += 1
-        self.integers += number.is_integer()
-        self.codes += isinstance(cell, str | int) and is_code(cell)
+        self.numbers += count
+        self.integers += number.is_integer() * count
+        self.codes += (isinstance(cell, str | int) and is_code(cell)) * count
         self.minimum = number if self.minimum is None else min(self.minimum, number)
         self.maximum = number if self.maximum is None else max(self.maximum, number)
 
+    def _keep_bad(self, cells: list[Any], where: Callable[[int], str]) -> None:
+        for index, cell in enumerate(cells):
+            if not is_missing(cell) and as_number(cell, self.decimal_comma) is None:
+                self.not_numbers.append((where(index), as_text(cell)[:60]))
+                if len(self.not_numbers) >= _BAD_KEPT:
+                    return
+
     @property
     def distinct(self) -> int:
-        """How many different values there are."""
-        return len(self.hashes)
+        """How many different values there are; beyond some ten thousand an estimate to about 1%."""
+        return self.different.count
+
+    @property
+    def all_different(self) -> bool:
+        """Whether no value stands twice, as far as an estimate can tell."""
+        return self.distinct == self.present if self.different.is_exact else self.distinct > 0.95 * self.present
 
     @property
     def dirty(self) -> int:
@@ -104,7 +189,24 @@ class Column:
         """Whether this is a running number: an id by name, whole, and different in every row."""
         named = normal_name(self.name)
         is_id = named in _ID_NAMES or self.name.lower().endswith(("_id", " id", "-id")) or self.name.endswith("ID")
-        return is_id and self.integers == self.present == self.distinct
+        return is_id and self.integers == self.present and self.all_different
+
+    @property
+    def holds(self) -> str | None:
+        """What the lists and objects of the column are: turns, turn, pairs, words, numbers, answers, boxes, objects."""
+        if not self.nested_examples:
+            return None
+        kinds = Counter(nested_kind(cell) for cell in self.nested_examples)
+        return kinds.most_common(1)[0][0]
+
+    @property
+    def media(self) -> str | None:
+        """image, audio or video, where the cells name such files or hold them."""
+        if self.nested_examples:
+            found = {media_of_nested(cell) for cell in self.nested_examples}
+        else:
+            found = {media_of_name(text) for text in self.examples}
+        return found.pop() if len(found) == 1 else None
 
     def to_json(self) -> dict[str, Any]:
         """What `check --json` says of the column."""
@@ -126,24 +228,52 @@ class TableSummary:
 
     rows: int
     columns: dict[str, Column]
+    decimal_comma: bool = False
+
+    @classmethod
+    def of(cls, names: Iterable[str] = (), decimal_comma: bool = False) -> TableSummary:
+        """A summary before its first row."""
+        return cls(0, {name: Column(name, decimal_comma) for name in names}, decimal_comma)
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch in; a column that only some batches have counts as missing in the others.
+
+        Raises DataError when there is no end of new columns.
+        """
+        for name, cells in batch.columns.items():
+            column = self.columns.get(name)
+            if column is None:
+                if len(self.columns) >= _MOST_COLUMNS:
+                    raise _endless_columns(name)
+                column = self.columns[name] = Column(name, self.decimal_comma, missing=self.rows)
+            column.take(cells, batch.where)
+        self.rows += len(batch)
+        if len(batch.columns) < len(self.columns):
+            for name, column in self.columns.items():
+                if name not in batch.columns:
+                    column.missing += len(batch)
+
+
+def _endless_columns(name: str) -> DataError:
+    what = f"There are over {_MOST_COLUMNS:,} different columns"
+    fix = "Give every row the same keys; what differs from row to row belongs into values."
+    finding = Finding("endless-columns", f"{what}: nearly every row brings new keys", f"column {name}", fix)
+    return DataError(what, "nearly every row brings keys of its own", fix, f"column {name}", (finding,))
 
 
 def summarise(rows: Iterable[Row], decimal_comma: bool = False, names: tuple[str, ...] = ()) -> TableSummary:
-    """One pass over the rows; a key that only some JSON rows have counts as missing in the others."""
-    columns = {name: Column(name, decimal_comma) for name in names}
-    total = 0
-    for row in rows:
-        total += 1
-        for name, cell in row.cells.items():
-            column = columns.get(name)
-            if column is None:
-                column = columns[name] = Column(name, decimal_comma, missing=total - 1)
-            column.add(row.where, cell)
-        if len(row.cells) < len(columns):
-            for name, column in columns.items():
-                if name not in row.cells:
-                    column.missing += 1
-    return TableSummary(total, columns)
+    """One pass over rows; a key that only some rows have counts as missing in the others."""
+    table = TableSummary.of(names, decimal_comma)
+    for some in _slices(rows):
+        columns = columns_of([row.cells for row in some])
+        table.add(Batch([row.number for row in some], [row.where for row in some], columns, ""))
+    return table
+
+
+def _slices(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    waiting = iter(rows)
+    while some := list(islice(waiting, BATCH_ROWS)):
+        yield some
 
 
 LEFT_OUT_BECAUSE = {

@@ -10,6 +10,18 @@ from backends.contract import Finding
 PLACES_KEPT = 20
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one row, file or box; `fatal` means that it cannot be used and is left out, `stops` that
+    this stops the run unless leaving such rows out was chosen."""
+
+    code: str
+    message: str
+    fix: str
+    fatal: bool = True
+    stops: bool = False
+
+
 @dataclass
 class Findings:
     """Findings by code, in the order they were first met; memory stays bounded on any file."""
@@ -31,6 +43,11 @@ class Findings:
         self.fixes[finding.code] = (fatal, finding.fix)
         if self.counts[finding.code] <= PLACES_KEPT:
             self.kept.append((fatal, finding))
+
+    def count(self, code: str, more: int) -> None:
+        """Count places of a kind that was noted before, without keeping them."""
+        if more > 0:
+            self.counts[code] += more
 
     def errors(self) -> tuple[Finding, ...]:
         """The errors, each kind closed by the count of what was left out."""

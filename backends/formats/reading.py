@@ -1,41 +1,40 @@
-"""Reads tables row by row: delimited text, JSON lines, JSON arrays and Parquet; memory stays bounded."""
+"""Reads data in batches: delimited text, JSON lines, JSON arrays, plain text; memory stays bounded."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DataError, Finding
+from backends.formats.binary_tables import read_arrow, read_parquet, read_workbook, workbook_source
+from backends.formats.coco import read_coco
 from backends.formats.findings import Findings
-from backends.formats.sniff import Source, identify
+from backends.formats.json_arrays import read_array, read_squad, records_key
+from backends.formats.rows import Batch, Gathering, Row
+from backends.formats.sniff import identify
+from backends.formats.source import Source
+from backends.formats.streams import open_text, told_when_broken
+from backends.formats.tagged import read_tagged
+from backends.formats.yolo import read_yolo
 
-_BATCH_ROWS = 4096
-# The streaming parser names each level by its whole path: time and memory grow with the square of the depth.
+# A longer cell is a quote that was never closed; without a limit it would take the rest of the file into memory.
+LONGEST_CELL = 1 << 25
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
-_ABSURD_NESTING = re.compile(r'(?:[\[{]\s*(?:"[^"\\]{0,99}"\s*:\s*)?){200}')
-
-
-@dataclass(frozen=True)
-class Row:
-    """One record: its number among the records from 1, where a person finds it, and its cells by column."""
-
-    number: int
-    where: str
-    cells: dict[str, Any]
 
 
 def open_table(path: Path) -> Source:
-    """Find out how to read a table, and where in a JSON file its rows are.
+    """Find out how to read one file, and where in a JSON file its rows are.
 
-    Raises UsageError when there is no such file and DataError when it is empty or holds no table.
+    Raises UsageError when there is no such file and DataError when it is empty or holds no rows.
     """
     source = identify(path)
-    return replace(source, records_key=_records_key(source)) if source.format == "json" else source
+    if source.format == "json":
+        return replace(source, records_key=records_key(source))
+    return workbook_source(source) if source.format == "xlsx" else source
 
 
 def read_rows(source: Source, findings: Findings | None = None) -> Iterator[Row]:
@@ -43,15 +42,21 @@ def read_rows(source: Source, findings: Findings | None = None) -> Iterator[Row]
 
     Row numbers count records, readable or not, so that they are the same on every reading.
     """
-    notes = findings if findings is not None else Findings()
-    readers = {"csv": _delimited, "tsv": _delimited, "jsonl": _json_lines, "json": _json_array, "parquet": _parquet}
-    return readers[source.format](source, notes)
+    for batch in read_batches(source, findings if findings is not None else Findings()):
+        yield from batch.rows()
 
 
-def _delimited(source: Source, notes: Findings) -> Iterator[Row]:
-    csv.field_size_limit(1 << 30)
+def read_batches(source: Source, notes: Findings) -> Iterator[Batch]:
+    """The same in batches of columns, which is what the checks want."""
+    return _READERS[source.format](source, notes)
+
+
+def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
+    csv.field_size_limit(LONGEST_CELL)
     width = len(source.columns)
-    with source.path.open(encoding=source.encoding, newline="", errors="replace") as stream:
+    size = max(1, source.path.stat().st_size)
+    gathered = Gathering()
+    with told_when_broken(source), open_text(source, newline="") as (stream, raw):
         reader = csv.reader(
             stream,
             delimiter=source.delimiter or ",",
@@ -61,21 +66,25 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Row]:
         for _ in range(source.header_record + 1):
             next(reader, None)
         number = 0
-        while True:
+        ended = False
+        while not ended:
             line = reader.line_num + 1
             try:
                 cells = next(reader)
             except StopIteration:
-                return
+                break
             except csv.Error as error:
-                notes.warn("unreadable-row", f"line {line} cannot be read: {error}", f"line {line}", "It is left out.")
+                why = str(error)
+                if "field limit" in why:
+                    why = f"a cell of over {LONGEST_CELL:,} characters; a quote was opened and never closed"
+                notes.warn("unreadable-row", f"line {line} cannot be read: {why}", f"line {line}", "It is left out.")
                 continue
-            if not any(cell.strip() for cell in cells):
-                if cells:
-                    number += 1
-                    notes.warn("blank-row", f"row {number} is blank", f"line {line}", "It is left out.")
+            if not cells:
                 continue
             number += 1
+            if not cells[0].strip() and not any(cell.strip() for cell in cells):
+                notes.warn("blank-row", f"row {number} is blank", f"line {line}", "It is left out.")
+                continue
             if len(cells) != width:
                 notes.warn(
                     "ragged-row",
@@ -84,53 +93,89 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Row]:
                     "It is left out; correct the line to use it.",
                 )
                 continue
-            if any("\ufffd" in cell for cell in cells):
-                notes.warn(
-                    "undecodable",
-                    f"row {number} holds bytes that are not {source.encoding}; they became \ufffd",
-                    f"line {line}",
-                    "Save the file as UTF-8.",
-                )
-            yield Row(number, f"row {number}", dict(zip(source.columns, cells, strict=True)))
+            gathered.add(number, number, cells, sum(map(len, cells)))
+            if gathered.is_full:
+                yield _whole_bytes(gathered.take(source.columns, raw.tell() / size), source, notes)
+    if gathered.records:
+        yield _whole_bytes(gathered.take(source.columns, 1.0), source, notes)
+
+
+def _whole_bytes(batch: Batch, source: Source, notes: Findings) -> Batch:
+    """Say which rows hold bytes that are no text in the encoding; they are used all the same."""
+    if not any("\ufffd" in "".join(cells) for cells in batch.columns.values()):
+        return batch
+    for index, cells in enumerate(zip(*batch.columns.values())):
+        if any("\ufffd" in cell for cell in cells):
+            notes.warn(
+                "undecodable",
+                f"row {batch.numbers[index]} holds bytes that are not {source.encoding}; they became \ufffd",
+                batch.where(index),
+                "Save the file as UTF-8.",
+            )
+    return batch
 
 
 def _refuse_constant(word: str) -> Any:
+    """NaN and the infinities are no JSON, though Python reads them."""
     raise ValueError(f"{word} is not valid JSON")
 
 
-def _json_lines(source: Source, notes: Findings) -> Iterator[Row]:
+def _json_lines(source: Source, notes: Findings) -> Iterator[Batch]:
+    decoder: Any = json.JSONDecoder(parse_constant=_refuse_constant)
+    scan = decoder.scan_once
+    size = max(1, source.path.stat().st_size)
+    gathered = Gathering("line")
     number = 0
-    with source.path.open(encoding=source.encoding, errors="replace") as stream:
+    with told_when_broken(source), open_text(source) as (stream, raw):
         for line_number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            number += 1
-            where = f"line {line_number}"
             try:
-                record = json.loads(line, parse_constant=_refuse_constant)
-            except (ValueError, RecursionError) as error:
-                whole = "is not complete JSON" if not line.endswith("\n") else "is not valid JSON"
-                reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)[:200]
-                notes.warn("unreadable-row", f"line {line_number} {whole}: {reason}", where, "It is left out.")
+                record, end = scan(line, 0)
+                if len(line) - end > 1 and line[end:].strip():
+                    raise ValueError("Extra data")
+            except (StopIteration, ValueError, RecursionError):
+                if not line.strip():
+                    continue
+                record = _line_again(line, line_number, notes)
+            number += 1
+            if type(record) is not dict:
+                if record is not _BROKEN:
+                    notes.warn(
+                        "not-an-object",
+                        f"line {line_number} is not a JSON object",
+                        f"line {line_number}",
+                        "It is left out; a row is {...}.",
+                    )
                 continue
-            if not isinstance(record, dict):
-                notes.warn(
-                    "not-an-object",
-                    f"line {line_number} is not a JSON object",
-                    where,
-                    "It is left out; a row is {...}.",
-                )
-                continue
-            if _HALF_CHARACTER.search(line):
+            if "\\u" in line and _HALF_CHARACTER.search(line):
                 record, halves = _whole_characters(record)
                 if halves:
-                    notes.warn(
-                        "undecodable",
-                        f"row {number} holds halves of characters; they became \ufffd",
-                        where,
-                        "Write the file again from its source.",
-                    )
-            yield Row(number, f"row {number}", record)
+                    _note_undecodable(notes, line_number, "halves of characters", "Write the file again.")
+            if not line.isascii() and "\ufffd" in line:
+                what = f"bytes that are not {source.encoding}"
+                _note_undecodable(notes, line_number, what, "Save the file as UTF-8.")
+            gathered.add(number, line_number, record, len(line))
+            if gathered.is_full:
+                yield gathered.take(share=raw.tell() / size)
+    if gathered.records:
+        yield gathered.take(share=1.0)
+
+
+def _note_undecodable(notes: Findings, line: int, what: str, fix: str) -> None:
+    notes.warn("undecodable", f"line {line} holds {what}; they became \ufffd", f"line {line}", fix)
+
+
+_BROKEN = object()
+
+
+def _line_again(line: str, number: int, notes: Findings) -> Any:
+    """A line that did not read at once: with spaces around it, or really broken, which is noted."""
+    try:
+        return json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        whole = "is not complete JSON" if not line.endswith("\n") else "is not valid JSON"
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)[:200]
+        notes.warn("unreadable-row", f"line {number} {whole}: {reason}", f"line {number}", "It is left out.")
+        return _BROKEN
 
 
 def _whole_characters(record: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -140,106 +185,78 @@ def _whole_characters(record: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     return (record, False) if clean == text else (json.loads(clean), True)
 
 
-def _json_array(source: Source, notes: Findings) -> Iterator[Row]:
-    import ijson
-
-    prefix = "item" if source.records_key is None else f"{source.records_key}.item"
+def _plain_text(source: Source, notes: Findings) -> Iterator[Batch]:
+    """A row for each line that is not blank."""
+    size = max(1, source.path.stat().st_size)
+    gathered = Gathering("line")
     number = 0
-    with source.path.open(encoding=source.encoding) as stream:
-        try:
-            for record in ijson.items(_Utf8(stream), prefix, use_float=True):
-                number += 1
-                if isinstance(record, dict):
-                    yield Row(number, f"row {number}", record)
-                else:
-                    notes.warn(
-                        "not-an-object",
-                        f"item {number} is not a JSON object",
-                        f"row {number}",
-                        "It is left out; a row is {...}.",
-                    )
-        except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
-            raise _bad_json(source, number, error) from None
+    with told_when_broken(source), open_text(source) as (stream, raw):
+        for line_number, line in enumerate(_pieces(stream), 1):
+            text = line.strip("\r\n\x0c")
+            if not text.strip():
+                continue
+            number += 1
+            if "\ufffd" in text:
+                what = f"bytes that are not {source.encoding}"
+                _note_undecodable(notes, line_number, what, "Save the file as UTF-8.")
+            gathered.add(number, line_number, (text,), len(text))
+            if gathered.is_full:
+                yield gathered.take(source.columns, raw.tell() / size)
+    if gathered.records:
+        yield gathered.take(source.columns, 1.0)
 
 
-class _Utf8:
-    """A text stream seen as UTF-8 bytes, which is what the streaming JSON parser reads."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        text: str = self._stream.read(size)
-        if _ABSURD_NESTING.search(text):
-            raise RecursionError("it is nested hundreds of levels deep")
-        return text.encode("utf-8", errors="replace")
+def _pieces(stream: Any) -> Iterator[str]:
+    """The lines of a text; one without an end, as in a file of a single line, comes in pieces of a megabyte."""
+    while line := stream.readline(1 << 20):
+        yield line
 
 
-def _bad_json(source: Source, number: int, error: Exception) -> DataError:
-    """Name the line and column where the standard parser stops, when the file is small enough to ask it."""
-    where = f"after row {number}" if number else "at the start"
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-    if source.path.stat().st_size < 50_000_000:
-        try:
-            json.loads(source.path.read_text(encoding=source.encoding), parse_constant=_refuse_constant)
-        except json.JSONDecodeError as exact:
-            where, reason = f"line {exact.lineno} column {exact.colno}", exact.msg
-        except RecursionError:
-            where, reason = "at the start", "it is nested hundreds of levels deep"
-        except ValueError as other:
-            reason = str(other)[:200]
-    fix = "Correct the file there; a table is an array of objects: [{...}, {...}]."
-    what = f"{source.path.name} is not valid JSON"
-    return DataError(
-        what, f"{where}: {reason}", fix, where, (Finding("invalid-json", f"{what}: {reason}", where, fix),)
-    )
+def _single_file(source: Source, notes: Findings) -> Iterator[Batch]:
+    yield Batch([1], [source.path.name], {source.format: [str(source.path)]}, "", 1.0)
 
 
-def _records_key(source: Source) -> str | None:
-    """Where the rows of a JSON file are: the key of the first array of objects, else of the first array.
-
-    None stands for an array that is the whole file.
-    """
-    import ijson
-
-    first = opened = None
-    with source.path.open(encoding=source.encoding) as stream:
-        try:
-            for prefix, event, _ in ijson.parse(_Utf8(stream)):
-                if event == "start_map" and opened is not None:
-                    return opened or None
-                opened = prefix if event == "start_array" else None
-                first = opened if first is None else first
-        except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
-            raise _bad_json(source, 0, error) from None
-    if first is not None:
-        return first or None
-    what, why = (
-        f"{source.path.name} holds no rows",
-        "a table in JSON is an array of objects, and there is no array in it",
-    )
-    fix = "Write it as [{...}, {...}] or as JSON lines, one object a line."
-    raise DataError(what, why, fix, source.path.name, (Finding("no-array", f"{what}: {why}", source.path.name, fix),))
+def _coco(source: Source, notes: Findings) -> Iterator[Batch]:
+    return _batched(read_coco(source.path, source.encoding or "utf-8", notes))
 
 
-def _parquet(source: Source, notes: Findings) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.parquet
+def _yolo(source: Source, notes: Findings) -> Iterator[Batch]:
+    return _batched(read_yolo(source.path, source.part or "train", notes))
 
-    try:
-        table = pyarrow.parquet.ParquetFile(source.path)
-        number = 0
-        for batch in table.iter_batches(batch_size=_BATCH_ROWS):
-            for record in batch.to_pylist():
-                number += 1
-                yield Row(number, f"row {number}", record)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        what, fix = f"{source.path.name} is not a readable Parquet file", "Write the file again."
-        reason = str(error).splitlines()[0][:200]
-        raise DataError(
-            what,
-            reason,
-            fix,
-            source.path.name,
-            (Finding("invalid-parquet", f"{what}: {reason}", source.path.name, fix),),
-        ) from None
+
+def _class_folder(source: Source, notes: Findings) -> Iterator[Batch]:
+    from backends.formats.folders import read_class_folder
+
+    return _batched(read_class_folder(source, notes))
+
+
+def _batched(rows: Iterator[Row]) -> Iterator[Batch]:
+    gathered = Gathering("")
+    for row in rows:
+        gathered.add(row.number, row.where, row.cells, 1 << 10)
+        if gathered.is_full:
+            yield gathered.take()
+    if gathered.records:
+        yield gathered.take()
+
+
+_READERS: dict[str, Callable[[Source, Findings], Iterator[Batch]]] = {
+    "csv": _delimited,
+    "tsv": _delimited,
+    "jsonl": _json_lines,
+    "json": read_array,
+    "squad": read_squad,
+    "conll": read_tagged,
+    "text": _plain_text,
+    "parquet": read_parquet,
+    "arrow": read_arrow,
+    "xlsx": read_workbook,
+    "coco": _coco,
+    "yolo": _yolo,
+    "image": _single_file,
+    "audio": _single_file,
+    "video": _single_file,
+    "image-folder": _class_folder,
+    "audio-folder": _class_folder,
+    "video-folder": _class_folder,
+}

@@ -1,59 +1,130 @@
-"""Proposes which column plays which role, and which task the data is for."""
+"""Which column plays which role of a task: by what was given, by its name, by its content."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.contract import TaskProposal, UsageError, nearest
+from backends.contract import UsageError, nearest
 from backends.formats.columns import Column, TableSummary
+from backends.formats.shapes import Shape, shapes_of
 from backends.formats.values import normal_name
-from backends.registry import TASKS, Task
+from backends.registry import TaskData
 
+# Names as people write them, best first; case, spaces and punctuation do not count.
 ALIASES: dict[str, list[str]] = {
     "text": (
         "text sentence message msg content review comment body tweet description document utterance query question "
-        "input post title subject headline abstract sms email ticket transcript actualtext"
+        "input post title subject headline abstract sms email ticket transcript actualtext story passage paragraph "
+        "reviewtext reviewbody fulltext rawtext cleantext prompt instruction note notes complaint feedback"
     ).split(),
     "label": (
         "label labels class classes category categories target tag intent sentiment topic y team department status "
-        "type genre language emotion rating stars spam toxic classification goldlabel"
+        "type genre language emotion rating stars spam toxic classification goldlabel polarity verdict relation "
+        "annotation classlabel labelname kind score desirable preferred thumbsup isgood"
     ).split(),
-    "premise": "premise sentence1 text1 texta sentencea question1 context first".split(),
-    "hypothesis": "hypothesis sentence2 text2 textb sentenceb question2 claim second".split(),
+    "premise": "premise sentence1 text1 texta sentencea question1 context first s1 claim1 query".split(),
+    "hypothesis": "hypothesis sentence2 text2 textb sentenceb question2 claim second s2 claim2 passage".split(),
     "target": (
         "target label class outcome response result output churn churned price saleprice survived species diagnosis "
-        "quality default fraud isfraud income salary medianhousevalue medv mpg score category y"
+        "quality default fraud isfraud income salary medianhousevalue medv mpg score category y exited attrition "
+        "converted clicked defaulted approved cancelled medhouseval charges sales demand rentals"
     ).split(),
+    "tokens": "tokens words token word sentence tokenized wordlist text".split(),
+    "tags": "tags nertags labels ner netags tag iob bio bioes entities postags pos chunktags label".split(),
+    "context": "context passage paragraph document article background evidence text knowledge reference".split(),
+    "question": "question query questions ask problem prompt instruction userquestion q".split(),
+    "answers": "answers answer answertext gold response output a".split(),
+    "answer": "answer answers response solution output completion reply goldanswer finalanswer a target label".split(),
+    "answer_start": "answerstart start answeroffset offset startindex startchar charstart".split(),
+    "source": (
+        "source src article document dialogue input text original sourcetext english en long body content passage"
+    ).split(),
+    "target_text": (
+        "target tgt summary highlights tldr abstract headline title output translation simplified corrected targettext "
+        "reference short summarytext completion response rewrite paraphrase"
+    ).split(),
+    "prompt": "prompt instruction query question input user human request context prompttext inputs".split(),
+    "completion": "completion response answer output reply assistant generation target result completiontext".split(),
+    "messages": (
+        "messages conversations conversation dialogue dialog chat turns messagelist data chosenmessages history items"
+    ).split(),
+    "instruction": "instruction instructions task command request prompt".split(),
+    "input": "input inputs context additionalinput inputtext userinput source".split(),
+    "output": "output outputs response answer completion target result reply outputtext".split(),
+    "system": "system systemprompt systemmessage persona role".split(),
+    "history": "history pastturns previousturns".split(),
+    "tools": "tools functions toollist functiondefinitions availabletools".split(),
+    "chosen": "chosen chosenmessages chosenresponse preferred accepted good better winner positive".split(),
+    "rejected": ("rejected rejectedmessages rejectedresponse dispreferred bad worse loser negative".split()),
+    "desirable": "label desirable ktotag kto thumbsup preferred isgood good feedback liked score".split(),
+    "image": "image images imagepath img picture photo filename file filepath path imageid imagefile jpg png".split(),
+    "images": "images image imagepaths pictures videos video".split(),
+    "audio": "audio audiopath wav recording speech sound clip filename file filepath path audiofile".split(),
+    "video": "video videopath clip movie filename file filepath path videofile mp4".split(),
+    "transcript": "transcript transcription text sentence utterance normalizedtext caption label".split(),
+    "boxes": "boxes objects annotations bboxes bbox detections".split(),
 }
 # Above this many different whole numbers a target is a quantity, below it may be a class id.
 MOST_CLASS_IDS = 20
 # A column that is called a text is one, however short, repeated or empty its cells are.
-_TEXT_KINDS = ("text", "category", "identifier", "constant", "empty")
+TEXT_KINDS = ("text", "category", "identifier", "constant", "empty")
+_TEXT_ROLES = (
+    "text premise hypothesis context question source target_text prompt completion instruction input output system "
+    "transcript answer"
+).split()
+_SURE_LABELS = ("label", "labels", "target", "class", "outcome", "goldlabel")
+# What a column must hold to play a role, where its name alone would often be wrong.
+_HOLDS = {
+    "messages": ("turns",),
+    "history": ("turns", "pairs"),
+    "tokens": ("words",),
+    "tags": ("words", "numbers"),
+    "boxes": ("boxes",),
+}
+_MEDIA_ROLES = {"image": "image", "audio": "audio", "video": "video"}
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column plays which role; `guessed` holds the roles that no name gave away."""
+    """Which column plays which role; `guessed` holds the roles that no name gave away, `others` what else could be."""
 
     columns: Mapping[str, str]
     guessed: tuple[str, ...] = ()
+    others: Mapping[str, tuple[str, ...]] = ()  # type: ignore[assignment]
+    shape: Shape | None = None
 
 
-def propose_roles(task: Task, table: TableSummary, given: Mapping[str, str]) -> Roles:
+def propose_roles(task: TaskData, table: TableSummary, given: Mapping[str, str]) -> Roles:
     """Fill every role of a task from what was given, from names and from content.
 
     Raises UsageError for a column or role that does not exist or is named twice; a role that nothing fits is left out.
     """
+    shapes = shapes_of(task)
+    _check_given(task, shapes, table, given)
+    best: Roles | None = None
+    for shape in shapes:
+        if set(given) - set(shape.roles):
+            continue
+        found = _fill(task, shape, table, given)
+        if set(shape.needed) <= set(found.columns):
+            if not found.guessed or len(shapes) == 1:
+                return found
+            best = best or found
+        elif best is None and len(shapes) == 1:
+            best = found
+    return best or Roles(dict(given))
+
+
+def _check_given(task: TaskData, shapes: Sequence[Shape], table: TableSummary, given: Mapping[str, str]) -> None:
     names = tuple(table.columns)
-    chosen: dict[str, str] = {}
-    guessed: list[str] = []
+    known = tuple(dict.fromkeys(role for shape in shapes for role in shape.roles))
     for role, column in given.items():
-        if role not in task.roles:
+        if role not in known:
             raise UsageError(
                 f"{task.id} has no role {role!r}",
-                f"its roles are {', '.join(task.roles)}",
-                f"Correct it{nearest(role, task.roles)}.",
+                f"its roles are {', '.join(known)}",
+                f"Correct it{nearest(role, known)}.",
             )
         if column not in table.columns:
             raise UsageError(
@@ -62,109 +133,111 @@ def propose_roles(task: Task, table: TableSummary, given: Mapping[str, str]) -> 
                 f"Correct it{nearest(column, names)}.",
                 where=column,
             )
-        if column in chosen.values():
+        if list(given.values()).count(column) > 1:
             raise UsageError(
                 f"The column {column!r} cannot play two roles",
                 f"{' and '.join(other for other in given if given[other] == column)} are different things",
                 f"Name another: --map {role}=COLUMN",
                 where=column,
             )
-        chosen[role] = column
-    for role in task.roles:
+    if given and not any(set(given) <= set(shape.roles) for shape in shapes):
+        told = "; ".join(", ".join(shape.needed) for shape in shapes)
+        raise UsageError(
+            f"{task.id} has no data with the roles {', '.join(given)}",
+            f"rows hold one of these: {told}",
+            "Give the roles of one of them.",
+        )
+
+
+def _fill(task: TaskData, shape: Shape, table: TableSummary, given: Mapping[str, str]) -> Roles:
+    chosen = dict(given)
+    guessed: list[str] = []
+    others: dict[str, tuple[str, ...]] = {}
+    for role in shape.roles:
         if role in chosen:
             continue
         free = [column for name, column in table.columns.items() if name not in chosen.values()]
-        named = _by_name(role, free)
-        found = named or _by_content(role, task, free)
+        named = by_name(shape.alias(role), free)
+        found = named[0] if named else None
+        if found is None and role in shape.needed:
+            found = _by_content(role, task, shape, free)
+            if found is not None:
+                guessed.append(role)
         if found is not None:
             chosen[role] = found.name
-            if named is None:
-                guessed.append(role)
-    return Roles(chosen, tuple(guessed))
+            alike = tuple(column.name for column in named[1:] if _is_as_likely(role, column))
+            if alike and role in shape.needed and shape.alias(role) == role:
+                others[role] = alike
+    return Roles(chosen, tuple(guessed), others, shape)
 
 
-def _by_name(role: str, columns: list[Column]) -> Column | None:
+def by_name(role: str, columns: Sequence[Column]) -> list[Column]:
+    """The columns whose name and content fit a role, best first."""
     usable = {normal_name(column.name): column for column in reversed(columns)}
     fitting = [usable[alias] for alias in ALIASES[role] if alias in usable]
-    if role in ("text", "premise", "hypothesis"):
-        fitting = [column for column in fitting if column.kind in _TEXT_KINDS]
-    return fitting[0] if fitting else None
+    return [column for column in fitting if fits(role, column)]
 
 
-def _by_content(role: str, task: Task, columns: list[Column]) -> Column | None:
+def fits(role: str, column: Column) -> bool:
+    """Whether what a column holds can play a role."""
+    if role in _HOLDS:
+        return column.holds in _HOLDS[role] or (role in ("tokens", "tags") and column.kind in TEXT_KINDS)
+    if role in _MEDIA_ROLES:
+        return column.media == _MEDIA_ROLES[role]
+    if role == "images":
+        return column.media in ("image", "video")
+    if role in ("chosen", "rejected"):
+        return column.holds in ("turns", "turn") or column.kind in TEXT_KINDS
+    if role == "answers":
+        return column.holds in ("answers", "words") or column.kind in (*TEXT_KINDS, "number", "code", "date")
+    if role == "tools":
+        return column.holds is not None or column.kind in TEXT_KINDS
+    if role == "desirable":
+        return column.kind in ("number", "category", "constant") and column.distinct <= 2
+    if role in _TEXT_ROLES:
+        return column.holds == "words" or column.kind in TEXT_KINDS or (role == "answer" and column.holds is None)
+    return column.holds is None or role == "answer_start"
+
+
+def _is_as_likely(role: str, column: Column) -> bool:
+    """Whether a second column of a fitting name is worth a word: it is a text, or it is called the answer."""
+    if role == "text":
+        return column.kind == "text"
+    return role in ("label", "target") and normal_name(column.name) in _SURE_LABELS
+
+
+def _by_content(role: str, task: TaskData, shape: Shape, columns: list[Column]) -> Column | None:
     """The longest text, the last column with few values, or the last one that can be predicted at all."""
+    if role in ("messages", "tokens", "tags", "boxes"):
+        return next((column for column in columns if column.holds in _HOLDS[role]), None)
+    if role in _MEDIA_ROLES:
+        return next((column for column in columns if column.media == _MEDIA_ROLES[role]), None)
     if role in ("text", "premise", "hypothesis"):
         texts = [column for column in columns if column.kind == "text"]
+        return max(texts, key=lambda column: column.characters / max(1, column.present), default=None)
+    if role == "transcript":
+        texts = [column for column in columns if column.kind in TEXT_KINDS and column.media is None]
         return max(texts, key=lambda column: column.characters, default=None)
-    if task.numeric_label:
+    if role == "target" and task.numeric_label:
         numbers = [column for column in columns if column.kind == "number"]
         return numbers[-1] if numbers else None
-    classes = [column for column in columns if _could_be_classes(column)]
+    if role not in ("target", "label") or shape.alias(role) not in ("target", "label"):
+        return None
+    classes = [column for column in columns if could_be_classes(column)]
     if classes:
         return classes[-1]
     plausible = [column for column in columns if column.kind in ("number", "category", "code")]
     return plausible[-1] if plausible and task.is_tabular else None
 
 
-def _could_be_classes(column: Column) -> bool:
+def could_be_classes(column: Column) -> bool:
+    """Whether the values of a column could be the names or numbers of classes."""
     if column.kind in ("category", "code"):
         return column.distinct <= max(MOST_CLASS_IDS, column.present // 5)
-    return _is_class_ids(column)
+    return is_class_ids(column)
 
 
-def _is_class_ids(column: Column) -> bool:
+def is_class_ids(column: Column) -> bool:
+    """Whether numbers are few enough and whole, so that they may be the ids of classes."""
     whole = column.kind == "number" and column.integers == column.numbers
     return whole and column.distinct <= MOST_CLASS_IDS and column.distinct <= max(2, column.present // 10)
-
-
-def propose_tasks(table: TableSummary, given: Mapping[str, str]) -> tuple[TaskProposal, ...]:
-    """The tasks this table could be for, best first, a sentence of reason each."""
-    proposals: list[TaskProposal] = []
-    tasks = {task.id: task for task in TASKS}
-    if set(given) <= {"premise", "hypothesis", "label"}:
-        pair = propose_roles(tasks["sentence-pair-classification"], table, given)
-        if len(pair.columns) == 3 and not pair.guessed:
-            reason = f"{pair.columns['premise']!r} and {pair.columns['hypothesis']!r} are two texts with one label"
-            proposals.append(TaskProposal("sentence-pair-classification", None, reason))
-    if set(given) <= {"text", "label"}:
-        roles = propose_roles(tasks["text-classification"], table, given)
-        if len(roles.columns) == 2 and _is_text(table, roles):
-            reason = f"{roles.columns['text']!r} holds texts and {roles.columns['label']!r} a class for each"
-            proposals.append(TaskProposal("text-classification", None, reason))
-    if set(given) <= {"target"}:
-        proposals += _tabular(table, given, after_text=bool(proposals))
-    return tuple(proposals)
-
-
-def _is_text(table: TableSummary, roles: Roles) -> bool:
-    text, label = table.columns[roles.columns["text"]], table.columns[roles.columns["label"]]
-    named = "text" not in roles.guessed
-    is_text = text.kind == "text" or (named and text.kind in _TEXT_KINDS and len(table.columns) <= 3)
-    return is_text and (_could_be_classes(label) or label.kind in ("constant", "category"))
-
-
-def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) -> list[TaskProposal]:
-    columns = list(table.columns.values())
-    named = table.columns[given["target"]] if given.get("target") in table.columns else _by_name("target", columns)
-    plausible = [each for each in columns if each.kind == "number" or _could_be_classes(each)]
-    target = named or (plausible[-1] if plausible else None)
-    if target is None or len(table.columns) < 2:
-        return []
-    chosen = target.name
-    column = table.columns[chosen]
-    if column.kind == "number" and not _is_class_ids(column):
-        return [
-            TaskProposal(
-                "tabular-regression", None, f"{chosen!r} is a number with {column.distinct:,} different values"
-            )
-        ]
-    if after_text and len(table.columns) <= 3:
-        return []
-    proposals = [
-        TaskProposal("tabular-classification", None, f"{chosen!r} has {column.distinct:,} different values: classes")
-    ]
-    if column.kind == "number" and column.distinct > 2:
-        proposals.append(
-            TaskProposal("tabular-regression", None, f"{chosen!r} holds numbers; regression if their distance matters")
-        )
-    return proposals

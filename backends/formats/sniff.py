@@ -6,12 +6,18 @@ import codecs
 import csv
 import io
 import re
-import stat
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePath
 
-from backends.contract import DataError, Finding, UsageError
+from backends.contract import DataError, Finding
+from backends.formats.coco import looks_like_coco
+from backends.formats.images import IMAGE_ENDINGS
+from backends.formats.movies import VIDEO_ENDINGS
+from backends.formats.sound import AUDIO_ENDINGS
+from backends.formats.source import Source, data_error
+from backends.formats.streams import open_bytes, packing_of, read_head, told_when_broken
+from backends.formats.tagged import looks_tagged
 from backends.formats.values import as_number
 
 SAMPLE_BYTES = 1 << 18
@@ -25,73 +31,87 @@ _BOMS = (
 _CODE_PAGES = ("cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 koi8_r shift_jis gb18030 big5 euc_jp euc_kr").split()
 _DELIMITERS = (",", ";", "\t", "|")
 _HEADER_SEARCH = 60
-
-
-@dataclass(frozen=True)
-class Source:
-    """A table on disk and how to read it; `notes` say what was assumed."""
-
-    path: Path
-    format: str
-    encoding: str | None = None
-    delimiter: str | None = None
-    escape: str | None = None
-    header_record: int = 0
-    columns: tuple[str, ...] = ()
-    records_key: str | None = None
-    notes: tuple[Finding, ...] = ()
-
-    @property
-    def decimal_comma(self) -> bool:
-        """Where fields are split by semicolons, `0,61` is a number."""
-        return self.delimiter == ";"
+_LINES_ENDINGS = (".jsonl", ".ndjson")
+_TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
+_MEDIA = {"image": IMAGE_ENDINGS, "audio": AUDIO_ENDINGS, "video": VIDEO_ENDINGS}
+READABLE = "CSV, TSV, JSON, JSONL, Parquet, Arrow, Excel (.xlsx), CoNLL or plain text, also packed (.gz, .zst, .zip)"
 
 
 def identify(path: Path) -> Source:
     """Look at the first bytes of a file and say how to read it.
 
-    Raises UsageError when there is no such file and DataError when it is empty or not a table.
+    Raises UsageError when there is no such file and DataError when it is empty or not data of a known kind.
     """
-    head, size = _head(path)
+    head, size = read_head(path, SAMPLE_BYTES)
+    for kind, endings in _MEDIA.items():
+        if path.suffix.lower() in endings:
+            return Source(path, kind, columns=(kind,))
+    _refuse_empty(head, size, path.name)
+    packing, member = packing_of(head, path)
+    if packing == "xlsx":
+        return Source(path, "xlsx")
+    if packing is None:
+        return _identify_content(Source(path, ""), head, path, complete=size <= SAMPLE_BYTES)
+    source = Source(path, "", packing=packing, member=member)
+    with told_when_broken(source), open_bytes(path, packing, member) as (stream, _):
+        head = stream.read(SAMPLE_BYTES)
+    _refuse_empty(head, len(head), path.name)
+    inner = PurePath(member) if member else path.with_suffix("")
+    return _identify_content(source, head, inner, complete=len(head) < SAMPLE_BYTES)
+
+
+def _refuse_empty(head: bytes, size: int, name: str) -> None:
     if size == 0 or not head.strip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"):
-        raise _data_error("empty-file", f"{path.name} is empty", f"it has {size} bytes and no rows", str(path.name))
-    if head[:4] == b"PAR1":
-        return Source(path, "parquet")
-    encoding, notes = _encoding(head, path)
+        raise _unreadable("empty-file", f"{name} is empty", f"it has {size} bytes and no rows", name)
+
+
+def _identify_content(source: Source, head: bytes, named: PurePath, complete: bool) -> Source:
+    """How to read what is in a file, after unpacking; `named` is its name without the ending of the packing."""
+    name, ending = source.path.name, named.suffix.lower()
+    binary = "parquet" if head[:4] == b"PAR1" else "arrow" if _is_arrow(head) else None
+    if binary is not None:
+        if source.packing is not None:
+            raise _unreadable("packed-binary", f"{name} is packed twice", f"{binary} is packed already", name)
+        return replace(source, format=binary)
+    if head[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        raise _unreadable("old-excel", f"{name} is an Excel file of the old kind", "only .xlsx is read", name)
+    encoding, notes = _encoding(head, name)
     text = head.decode(encoding, errors="ignore")
+    source = replace(source, encoding=encoding, notes=notes)
     start = text.lstrip()[:1]
-    if start in ("[", "{") and path.suffix.lower() not in (".csv", ".tsv"):
-        return _json_source(path, text.lstrip(), encoding, notes)
+    if start in ("[", "{") and ending not in _TABLE_ENDINGS:
+        return _json_source(source, text.lstrip(), ending)
     if "\0" in text:
-        raise _data_error(
-            "not-text", f"{path.name} is not a table", "it holds binary data and is no known format", path.name
-        )
-    return _delimited_source(path, text, encoding, notes, complete=size <= SAMPLE_BYTES)
+        raise _unreadable("not-text", f"{name} is not a table", "it holds binary data and is no known format", name)
+    if ending not in (*_TABLE_ENDINGS[:1], *_LINES_ENDINGS, ".json") and looks_tagged(text):
+        return replace(source, format="conll", columns=("tokens", "tags"))
+    if ending in (".txt", ".text", ".md", "") and not _is_delimited(text, complete):
+        return replace(source, format="text", columns=("text",))
+    return _delimited_source(source, text, ending, complete)
 
 
-def _head(path: Path) -> tuple[bytes, int]:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise UsageError(
-                f"{path} is a folder", "a table is one file", "Name a CSV, TSV, JSON, JSONL or Parquet file."
-            )
-        if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{path} is not a regular file", "it could not be read twice", "Write it to a file first.")
-        with path.open("rb") as stream:
-            return stream.read(SAMPLE_BYTES), status.st_size
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"There is no file {path}", "the path leads nowhere", "Check the path.") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read", str(error), "Check the path and its permissions.") from None
+def _is_arrow(head: bytes) -> bool:
+    return head.startswith(b"ARROW1\0\0") or (head.startswith(b"\xff\xff\xff\xff") and 0 < head[4] | head[5] << 8)
 
 
-def _data_error(code: str, what: str, why: str, where: str) -> DataError:
-    fix = "Give a CSV, TSV, JSON, JSONL or Parquet file with a header and at least a few rows."
-    return DataError(what, why, fix, where, (Finding(code, f"{what}: {why}", where, fix),))
+def _is_delimited(text: str, complete: bool) -> bool:
+    """Whether a file that is called a text is a table all the same: short names above rows of the same width."""
+    delimiter = _delimiter(text, "")
+    records = [record for record in _records(text[: 1 << 16], delimiter, None) if any(record)]
+    if not complete and len(records) > 1:
+        records.pop()
+    if len(records) < 3 or len(records[0]) < 2:
+        return False
+    same = sum(len(record) == len(records[0]) for record in records)
+    names_short = all(0 < len(cell.strip()) <= 40 and not cell.strip().endswith(".") for cell in records[0])
+    return names_short and same >= 0.98 * len(records) and len(set(records[0])) == len(records[0])
 
 
-def _encoding(head: bytes, path: Path) -> tuple[str, tuple[Finding, ...]]:
+def _unreadable(code: str, what: str, why: str, where: str) -> DataError:
+    return data_error(code, what, why, where, f"Give {READABLE}, with at least a few rows.")
+
+
+def _encoding(head: bytes, name: str) -> tuple[str, tuple[Finding, ...]]:
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return encoding, ()
@@ -117,34 +137,41 @@ def _encoding(head: bytes, path: Path) -> tuple[str, tuple[Finding, ...]]:
         encoding = "latin-1"
     note = Finding(
         "encoding-guessed",
-        f"{path.name} is not UTF-8; it was read as {encoding}",
-        path.name,
+        f"{name} is not UTF-8; it was read as {encoding}",
+        name,
         "If letters look wrong, save the file as UTF-8.",
     )
     return encoding, (note,)
 
 
-def _json_source(path: Path, text: str, encoding: str, notes: tuple[Finding, ...]) -> Source:
+def _json_source(source: Source, text: str, ending: str) -> Source:
     # Not splitlines: JSON strings may hold the other characters it takes for line ends.
     lines = [line for line in re.split(r"[\r\n]+", text, maxsplit=2) if line.strip()]
     whole_first_of_several = len(lines) > 1 and lines[0].startswith("{") and lines[0].rstrip().endswith("}")
-    if text[0] == "{" and (whole_first_of_several or path.suffix.lower() in (".jsonl", ".ndjson")):
-        return Source(path, "jsonl", encoding, notes=notes)
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
-        note = Finding(
-            "json-array", f"{path.name} is a JSON array, not JSON lines", path.name, "It was read as an array."
+    if text[0] == "{" and (whole_first_of_several or ending in _LINES_ENDINGS):
+        return replace(source, format="jsonl")
+    if text[0] == "{" and looks_like_coco(text):
+        return replace(source, format="coco", columns=("image", "width", "height", "boxes"))
+    if text[0] == "{" and re.search(r'"paragraphs"\s*:\s*\[', text):
+        return replace(
+            source, format="squad", columns=("id", "title", "context", "question", "answers", "answer_start")
         )
-        notes = (*notes, note)
-    return Source(path, "json", encoding, notes=notes)
+    name = source.path.name
+    if ending in _LINES_ENDINGS:
+        fix = "It was read as an array."
+        note = Finding("json-array", f"{name} is a JSON array, not JSON lines", name, fix)
+        source = replace(source, notes=(*source.notes, note))
+    return replace(source, format="json")
 
 
-def _delimited_source(path: Path, text: str, encoding: str, notes: tuple[Finding, ...], complete: bool) -> Source:
-    delimiter = _delimiter(text, path)
+def _delimited_source(source: Source, text: str, ending: str, complete: bool) -> Source:
+    delimiter = _delimiter(text, ending)
     escape = "\\" if '\\"' in text and not _reads_cleanly(text, delimiter, complete) else None
     records = _records(text, delimiter, escape)
     if not complete and len(records) > 1:
         records.pop()  # the sample may end in the middle of a record
-    header, names = _header(records)
+    header, names = find_header(records)
+    notes = source.notes
     if header:
         notes = (
             *notes,
@@ -156,9 +183,16 @@ def _delimited_source(path: Path, text: str, encoding: str, notes: tuple[Finding
                 "If that is wrong, delete the lines above the header.",
             ),
         )
-    columns, name_notes = _column_names(names)
-    kind = "tsv" if delimiter == "\t" else "csv"
-    return Source(path, kind, encoding, delimiter, escape, header, columns, notes=(*notes, *name_notes))
+    columns, name_notes = column_names(names)
+    return replace(
+        source,
+        format="tsv" if delimiter == "\t" else "csv",
+        delimiter=delimiter,
+        escape=escape,
+        header_record=header,
+        columns=columns,
+        notes=(*notes, *name_notes),
+    )
 
 
 def _reads_cleanly(text: str, delimiter: str, complete: bool) -> bool:
@@ -180,10 +214,10 @@ def _records(text: str, delimiter: str, escape: str | None) -> list[list[str]]:
     return list(reader)
 
 
-def _delimiter(text: str, path: Path) -> str:
+def _delimiter(text: str, ending: str) -> str:
     """The delimiter under which most records have the same number of fields, more than one."""
     sample = text[: 1 << 16]
-    best, best_score = ("\t" if path.suffix.lower() in (".tsv", ".tab") else ","), 0.0
+    best, best_score = ("\t" if ending in (".tsv", ".tab") else ","), 0.0
     for delimiter in _DELIMITERS:
         widths = Counter(len(record) for record in _records(sample, delimiter, None) if record)
         wide = {width: count for width, count in widths.items() if width > 1}
@@ -196,7 +230,7 @@ def _delimiter(text: str, path: Path) -> str:
     return best
 
 
-def _header(records: list[list[str]]) -> tuple[int, list[str]]:
+def find_header(records: list[list[str]]) -> tuple[int, list[str]]:
     """The record that names the columns: the first as wide as most, without the usual title lines above it."""
     widths = Counter(len(record) for record in records if any(cell.strip() for cell in record))
     if not widths:
@@ -216,7 +250,7 @@ def _header(records: list[list[str]]) -> tuple[int, list[str]]:
     return chosen, records[chosen]
 
 
-def _column_names(header: list[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+def column_names(header: list[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """Unique names for all columns, and what had to be said about them."""
     names: list[str] = []
     notes: list[Finding] = []

@@ -56,6 +56,13 @@ def as_number(value: Any, decimal_comma: bool = False) -> float | None:
     return None
 
 
+def is_infinite(value: Any) -> bool:
+    """Whether a cell says infinity, as a float or in a word that programs write for it."""
+    if isinstance(value, float | Decimal):
+        return not value.is_nan() and not math.isfinite(value) if isinstance(value, Decimal) else math.isinf(value)
+    return isinstance(value, str) and value.strip().lower().lstrip("+-") in ("inf", "infinity", "1.#inf")
+
+
 def is_code(value: Any) -> bool:
     """Whether digits are a code and not a quantity: a leading zero, or more digits than a float can hold."""
     text = str(value).strip()

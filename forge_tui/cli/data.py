@@ -39,9 +39,9 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Say what a data file is, what it is for and everything that is wrong with it."""
-    from backends.formats.checks import check_table
+    from backends.formats.checks import check_data
 
-    profile = check_table(typed_path(data), task, parse_pairs(map, "--map"))
+    profile = check_data(typed_path(data), task, parse_pairs(map, "--map"))
     if json:
         show_json(profile.to_json())
     else:
@@ -92,8 +92,8 @@ def tasks(json: Annotated[bool, typer.Option("--json", help="Print everything as
     if json:
         entries = []
         for task in TASKS:
-            entry = {key: value for key, value in asdict(task).items() if key not in ("options", "module")}
-            entries.append({**entry, "accepts_model_folder": task.accepts_model_folder})
+            of_task = {key: value for key, value in asdict(task).items() if key not in ("options", "module", "data")}
+            entries.append({**asdict(task.data), **of_task})
         show_json(entries)
         return
     show_table(

@@ -58,7 +58,7 @@ def predict(
 def _file_rows(path: Path) -> Iterator[dict[str, Any]]:
     from backends.formats.reading import open_table, read_rows
 
-    return (row.cells for row in read_rows(open_table(path)))
+    return (dict(row.cells) for row in read_rows(open_table(path)))
 
 
 def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:

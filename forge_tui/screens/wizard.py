@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from backends.contract import DatasetProfile, ForgeError
-from backends.formats.checks import check_table
+from backends.formats.checks import check_data
 from backends.registry import find_task
 from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
@@ -259,7 +259,7 @@ class WizardScreen(Screen[None]):
         known = then != "task"
         self.app.call_from_thread(self.query_one("#why", Line).show, " checking the data …")
         try:
-            profile = check_table(
+            profile = check_data(
                 Path(answers.data), answers.task if known else None, answers.columns if known else None
             )
         except ForgeError as error:

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.contract import DatasetProfile, UsageError
-from backends.formats.checks import check_table, rejection
+from backends.formats.checks import check_data
 from backends.formats.columns import Column, summarise
-from backends.formats.reading import Row, open_table, read_rows
+from backends.formats.reading import open_table, read_rows
+from backends.formats.row_faults import plain_fault
+from backends.formats.rows import Row
 from backends.formats.roles import propose_roles
 from backends.registry import TASKS, find_task
 
@@ -122,18 +124,18 @@ NUMBERS = [str(n * 37 % 101 / 3) for n in range(60)]
 def test_the_task_and_roles_that_are_proposed(
     tmp_path: Path, columns: dict[str, list[Any]], task: str, roles: dict[str, str]
 ) -> None:
-    profile = check_table(table(tmp_path / "table.csv", columns))
+    profile = check_data(table(tmp_path / "table.csv", columns))
     assert (profile.task, dict(profile.columns), profile.ok) == (task, roles, True)
     assert profile.proposals[0].task == task and profile.proposals[0].reason
     assert profile.rows == profile.usable_rows == 60
     # Asked for by name, the same roles are found.
-    assert check_table(tmp_path / "table.csv", task).columns == profile.columns
+    assert check_data(tmp_path / "table.csv", task).columns == profile.columns
 
 
 def test_a_role_that_no_name_gives_away_is_said(tmp_path: Path) -> None:
     path = table(tmp_path / "table.csv", {"size": NUMBERS, "answer": CLASSES})
-    assert "guessed-role" in codes(check_table(path))[1]
-    assert "guessed-role" not in codes(check_table(path, given={"target": "answer"}))[1]
+    assert "guessed-role" in codes(check_data(path))[1]
+    assert "guessed-role" not in codes(check_data(path, given={"target": "answer"}))[1]
 
 
 def test_what_is_given_goes_before_what_is_found(tmp_path: Path) -> None:
@@ -141,8 +143,8 @@ def test_what_is_given_goes_before_what_is_found(tmp_path: Path) -> None:
         tmp_path / "table.csv", {"text": sentences(60), "comment": sentences(60), "label": CLASSES, "kind": CLASSES}
     )
     given_roles = {"text": "comment", "label": "kind"}
-    assert check_table(path, "text-classification", given_roles).columns == given_roles
-    assert check_table(path, "text-classification", {"text": "comment"}).columns == {
+    assert check_data(path, "text-classification", given_roles).columns == given_roles
+    assert check_data(path, "text-classification", {"text": "comment"}).columns == {
         "text": "comment",
         "label": "label",
     }
@@ -161,7 +163,7 @@ def test_what_is_given_goes_before_what_is_found(tmp_path: Path) -> None:
 def test_roles_that_cannot_be(tmp_path: Path, task: str | None, given_roles: dict[str, str], words: list[str]) -> None:
     path = table(tmp_path / "table.csv", {"text": sentences(60), "label": CLASSES})
     with pytest.raises(UsageError) as caught:
-        check_table(path, task, given_roles)
+        check_data(path, task, given_roles)
     for word in words:
         assert word in f"{caught.value.what} {caught.value.why} {caught.value.fix}"
 
@@ -170,7 +172,7 @@ def test_every_role_has_names_it_is_known_by() -> None:
     for task in TASKS:
         columns = {role: [f"{role} {n % 3} {' '.join(WORDS)}" for n in range(30)] for role in task.roles}
         rows = [Row(n + 1, f"row {n + 1}", {name: cells[n] for name, cells in columns.items()}) for n in range(30)]
-        assert propose_roles(task, summarise(rows), {}).columns == {role: role for role in task.roles}
+        assert propose_roles(task.data, summarise(rows), {}).columns == {role: role for role in task.roles}
 
 
 SIX_CELLS = st.lists(st.sampled_from(["", "x", "1", "two words", "NA"]), min_size=6, max_size=6)
@@ -181,7 +183,7 @@ SIX_CELLS = st.lists(st.sampled_from(["", "x", "1", "two words", "NA"]), min_siz
 def test_roles_are_real_columns_each_used_once(columns: dict[str, list[str]]) -> None:
     rows = [Row(n + 1, f"row {n + 1}", {name: cells[n] for name, cells in columns.items()}) for n in range(6)]
     for task in TASKS:
-        roles = propose_roles(task, summarise(rows), {}).columns
+        roles = propose_roles(task.data, summarise(rows), {}).columns
         assert set(roles) <= set(task.roles) and set(roles.values()) <= set(columns)
         assert len(set(roles.values())) == len(roles)
 
@@ -192,7 +194,7 @@ def test_roles_are_real_columns_each_used_once(columns: dict[str, list[str]]) ->
 def test_rows_that_cannot_be_used_are_left_out_and_named(tmp_path: Path) -> None:
     texts, labels = sentences(60), list(CLASSES)
     texts[4], labels[9], labels[10] = "  ", "NaN", ""
-    profile = check_table(table(tmp_path / "table.csv", {"text": texts, "label": labels}))
+    profile = check_data(table(tmp_path / "table.csv", {"text": texts, "label": labels}))
     assert profile.ok and (profile.rows, profile.usable_rows) == (60, 57)
     places = {(finding.code, finding.where) for finding in profile.warnings}
     assert {("empty-text", "row 5"), ("empty-label", "row 10"), ("empty-label", "row 11")} <= places
@@ -203,10 +205,14 @@ def test_the_trainer_drops_the_rows_that_were_announced(tmp_path: Path) -> None:
     texts, labels = sentences(20), ["a", "b"] * 10
     texts[4], labels[9] = "", "n/a"
     path = table(tmp_path / "table.csv", {"text": texts, "label": labels})
-    profile = check_table(path)
+    profile = check_data(path)
     task = find_task("text-classification")
     source = open_table(path)
-    rejected = [row.number for row in read_rows(source) if rejection(task, profile.columns, row, source.decimal_comma)]
+    rejected = []
+    for row in read_rows(source):
+        values = {role: row.cells[column] for role, column in profile.columns.items()}
+        if plain_fault(task.data, values, source.decimal_comma) is not None:
+            rejected.append(row.number)
     assert rejected == [5, 10] and profile.usable_rows == 18
 
 
@@ -225,13 +231,13 @@ def test_the_trainer_drops_the_rows_that_were_announced(tmp_path: Path) -> None:
     ],
 )
 def test_what_no_run_could_survive(tmp_path: Path, columns: dict[str, list[Any]], task: str, code: str) -> None:
-    profile = check_table(table(tmp_path / "table.csv", columns), task)
+    profile = check_data(table(tmp_path / "table.csv", columns), task)
     assert not profile.ok and code in codes(profile)[0]
     assert all(finding.where and finding.fix for finding in profile.errors)
 
 
 def test_little_data_is_a_warning_with_what_to_expect(tmp_path: Path) -> None:
-    profile = check_table(table(tmp_path / "table.csv", {"size": NUMBERS, "target": CLASSES}))
+    profile = check_data(table(tmp_path / "table.csv", {"size": NUMBERS, "target": CLASSES}))
     little = next(finding for finding in profile.warnings if finding.code == "little-data")
     assert profile.ok and "500" in little.message and "5,000" in little.fix
 
@@ -241,7 +247,7 @@ def test_warnings_about_labels_and_copies(tmp_path: Path) -> None:
     texts[30] = texts[2].upper()
     labels = ["spam", "ham", "Spam "] * 20
     labels[7] = "rare"
-    profile = check_table(table(tmp_path / "table.csv", {"text": texts, "label": labels}))
+    profile = check_data(table(tmp_path / "table.csv", {"text": texts, "label": labels}))
     found = {finding.code: finding for finding in profile.warnings}
     assert found["duplicate"].where == "row 31" and "row 3" in found["duplicate"].message
     assert found["rare-class"].where == "class rare"
@@ -254,15 +260,15 @@ def test_a_guessed_target_with_dirty_cells_is_an_error_a_chosen_one_says_which(t
     cells[16], cells[22] = "39,1", "inf"
     path = table(tmp_path / "table.csv", {"colour": WORDS[:3] * 20, "length": cells})
     for given_roles in ({}, {"target": "length"}):
-        profile = check_table(path, "tabular-regression", given_roles)
+        profile = check_data(path, "tabular-regression", given_roles)
         assert [finding.where for finding in profile.errors] == ["row 17", "row 23"]
-    elsewhere = check_table(path, "tabular-classification", {"target": "colour"})
+    elsewhere = check_data(path, "tabular-classification", {"target": "colour"})
     assert elsewhere.ok
     assert [finding.where for finding in elsewhere.warnings if finding.code == "not-a-number"] == ["row 17", "row 23"]
 
 
 def test_many_faults_are_counted(tmp_path: Path) -> None:
-    profile = check_table(
+    profile = check_data(
         table(tmp_path / "table.csv", {"colour": CLASSES * 20, "target": ["x"] * 1200}), "tabular-regression"
     )
     bad = [finding for finding in profile.errors if finding.code == "target-not-a-number"]
@@ -280,7 +286,7 @@ def test_many_faults_are_counted(tmp_path: Path) -> None:
 )
 def test_any_table_is_judged(tmp_path_factory: Any, cells: list[tuple[str, ...]], task: str | None) -> None:
     columns = {name: [row[index] for row in cells] for index, name in enumerate(("text", "target", "label"))}
-    profile = check_table(table(tmp_path_factory.getbasetemp() / "any.csv", columns), task)
+    profile = check_data(table(tmp_path_factory.getbasetemp() / "any.csv", columns), task)
     assert profile.ok == (not profile.errors)
     assert profile.usable_rows is not None and profile.rows is not None
     assert 0 <= profile.usable_rows <= profile.rows <= len(cells)
@@ -303,7 +309,7 @@ def test_any_table_is_judged(tmp_path_factory: Any, cells: list[tuple[str, ...]]
     ],
 )
 def test_real_tables_are_understood(shared_data: Path, name: str, task: str, columns: dict[str, str] | None) -> None:
-    profile = check_table(shared_data / name)
+    profile = check_data(shared_data / name)
     assert (profile.ok, profile.task) == (True, task)
     assert columns is None or profile.columns == columns
 
@@ -338,7 +344,7 @@ NASTY_WORDS = {
 
 @pytest.mark.parametrize("name", NASTY_WORDS)
 def test_what_is_said_of_nasty_tables(shared_data: Path, name: str) -> None:
-    profile = check_table(shared_data / "nasty" / ("csv" if name.endswith("csv") else "json") / name)
+    profile = check_data(shared_data / "nasty" / ("csv" if name.endswith("csv") else "json") / name)
     told = " ".join(f"{finding.where}: {finding.message}" for finding in (*profile.errors, *profile.warnings))
     for word in NASTY_WORDS[name]:
         assert word in told, f"{word!r} is not in {told!r}"

@@ -326,13 +326,13 @@ CHECK_ALL = """
 import resource, signal, sys
 from pathlib import Path
 from backends.contract import UsageError
-from backends.formats.checks import check_table
+from backends.formats.checks import check_data
 resource.setrlimit(resource.RLIMIT_DATA, (256 << 20, 256 << 20))
 for name in sys.argv[1:]:
     resource.setrlimit(resource.RLIMIT_CPU, (int(resource.getrusage(resource.RUSAGE_SELF).ru_utime) + 10, -1))
-    check_table(Path(name))
+    check_data(Path(name))
     for task in ("tabular-classification", "tabular-regression", "text-classification", "sentence-pair-classification"):
-        check_table(Path(name), task)
+        check_data(Path(name), task)
 """
 
 

@@ -1,0 +1,170 @@
+"""Checks data for language models: conversations, instructions, preferences, plain texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from backends.formats.columns import TableSummary
+from backends.formats.distinct import Distinct
+from backends.formats.findings import Fault
+from backends.formats.label_checks import FEWEST_ROWS, say_too_few, warn_little
+from backends.formats.language import Example, quick_words, read_example
+from backends.formats.roles import could_be_classes
+from backends.formats.rows import Batch
+from backends.formats.shapes import Shape
+from backends.formats.tally import Tally, Texts, byte_length
+from backends.registry import TaskData
+
+_FEW_ANSWERS = 20
+_PLACEHOLDER_WORDS = ("{{", "<YOUR", "lorem ipsum", "TODO:")
+
+
+class LanguageCheck:
+    """The check of every shape of language data; plain conversations go a quick way."""
+
+    def __init__(self, task: TaskData, roles: Mapping[str, str], tally: Tally, shape: Shape) -> None:
+        self.task, self.roles, self.tally, self.shape = task, roles, tally, shape
+        self.texts = Texts()
+        self.turns: Counter[int] = Counter()
+        self.marks: Counter[bool] = Counter()
+        self.answers = Distinct()
+        self.longest_answer = self.longer_chosen = self.learned = self.all_bytes = self.placeholders = 0
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch in."""
+        self.texts.begin(self.tally.part, batch.place_word)
+        if self.shape.name == "messages" and set(self.roles) == {"messages"} and not self.tally.filters:
+            self._add_conversations(batch)
+            return
+        none = [None] * len(batch)
+        cells_of = {role: batch.columns.get(column, none) for role, column in self.roles.items()}
+        names = tuple(cells_of)
+        for index, cells in enumerate(zip(*cells_of.values())):
+            self._add_row(batch, index, dict(zip(names, cells)))
+
+    def _add_conversations(self, batch: Batch) -> None:
+        """Most rows of most sets are plainly in order; each of the others is looked at closely."""
+        texts, places, turns = self.texts, batch.places, self.turns
+        cells = batch.columns.get(self.roles["messages"]) or [None] * len(batch)
+        usable = 0
+        for index, cell in enumerate(cells):
+            words = quick_words(cell)
+            if words is None:
+                self._add_row(batch, index, {"messages": cell})
+                continue
+            usable += 1
+            turns[len(cell)] += 1
+            size = byte_length(words)
+            self.all_bytes += size
+            self.learned += len(cell[-1]["content"])
+            texts.add(words, places[index], size)
+        self.tally.usable[self.tally.part] += usable
+
+    def _add_row(self, batch: Batch, index: int, values: dict[str, Any]) -> None:
+        tally = self.tally
+        found = read_example(self.shape, values)
+        if isinstance(found, Fault):
+            tally.fault(found, batch.where(index))
+            return
+        for repair in found.repairs:
+            tally.fault(repair, batch.where(index))
+        words = found.words
+        size = byte_length(words)
+        if tally.filters and not tally.keep(batch, index, size):
+            return
+        tally.usable[tally.part] += 1
+        self.texts.add(words, batch.places[index], size)
+        self._count(found, size)
+
+    def _count(self, example: Example, size: int) -> None:
+        self.all_bytes += size
+        if example.text is not None:
+            self.learned += size
+            return
+        self.turns[len(example.turns)] += 1
+        self.learned += sum(byte_length(turn.text) for turn in example.turns if turn.loss)
+        if example.turns:
+            last = example.turns[-1].text
+            self.answers.add((last,))
+            self.longest_answer = max(self.longest_answer, len(last))
+            self.placeholders += any(word in last for word in _PLACEHOLDER_WORDS)
+        if example.desirable is not None:
+            self.marks[example.desirable] += 1
+        if example.rejected is not None and example.turns:
+            self.longer_chosen += len(example.turns[-1].text) > len(example.rejected)
+
+    def finish(self, table: TableSummary) -> None:
+        """Judge what was counted."""
+        tally, findings = self.tally, self.tally.findings
+        again = self.texts.report(tally, "text" if self.shape.name == "text" else "conversation")
+        if tally.options.drop_duplicates:
+            tally.usable.subtract(again)
+        usable = tally.usable["train"]
+        column = next(iter(self.roles.values()), "?")
+        if usable < (1 if self.shape.name == "text" else FEWEST_ROWS):
+            say_too_few(self.task, tally, table, self.roles, column)
+            return
+        if self.shape.name != "text":
+            warn_little(self.task.minimum, usable, findings)
+        if lengths := self.texts.lengths():
+            tally.stats["lengths"] = lengths
+        if self.turns:
+            tally.stats["turns"] = dict(sorted(self.turns.items())[:50])
+        tally.stats["learned_share"] = round(self.learned / max(1, self.all_bytes), 4)
+        tally.stats["tokens_about"] = self.all_bytes // 4
+        self._judge_answers(usable, column)
+        self._judge_preferences(usable)
+        self._note_unused_labels(table)
+
+    def _judge_answers(self, usable: int, column: str) -> None:
+        findings = self.tally.findings
+        few = self.answers.count <= _FEW_ANSWERS and self.answers.count * 5 <= usable and self.longest_answer <= 40
+        if self.shape.strategy == "sft" and self.answers.count and few:
+            findings.warn(
+                "looks-like-classification",
+                f"there are only {self.answers.count} different short answers in {usable:,} rows",
+                f"column {self.roles.get('completion') or self.roles.get('answer') or column}",
+                "That is classification: --task text-classification is smaller, faster and never answers otherwise.",
+            )
+        if self.placeholders > 0.05 * usable:
+            findings.warn(
+                "placeholders",
+                f"{self.placeholders:,} answers hold unfilled placeholders such as {{{{name}}}}",
+                f"column {column}",
+                "The model would learn to say them; fill them in.",
+            )
+
+    def _judge_preferences(self, usable: int) -> None:
+        findings = self.tally.findings
+        if self.shape.strategy == "dpo" and usable >= 20 and self.longer_chosen > 0.8 * usable:
+            findings.warn(
+                "length-bias",
+                f"the better answer is the longer one in {self.longer_chosen / usable:.0%} of the rows",
+                f"column {self.roles['chosen']}",
+                "A model learns from this that longer is better; compare answers of like length too.",
+            )
+        if self.marks:
+            self.tally.stats["labels"] = {"good": self.marks[True], "bad": self.marks[False]}
+            self.tally.stats["label_count"] = len(self.marks)
+            if len(self.marks) < 2:
+                findings.error(
+                    "one-class",
+                    f"all {usable:,} answers are marked {'good' if self.marks[True] else 'bad'}",
+                    f"column {self.roles['label']}",
+                    "KTO needs both good and bad answers; train good ones alone as examples (sft).",
+                )
+
+    def _note_unused_labels(self, table: TableSummary) -> None:
+        if self.shape.name not in ("text", "messages"):
+            return
+        for name, column in table.columns.items():
+            if name not in self.roles.values() and could_be_classes(column) and 2 <= column.distinct <= 100:
+                if self.shape.name == "text" and column.kind in ("category", "number"):
+                    self.tally.findings.warn(
+                        "label-unused",
+                        f"{name!r} looks like a label, and generation does not read it",
+                        f"column {name}",
+                        "If it is to be predicted, that is text-classification.",
+                    )

@@ -1,0 +1,357 @@
+"""Which tasks data is for, best first, a sentence of reason each."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backends.contract import TaskProposal
+from backends.formats.columns import Column, TableSummary
+from backends.formats.language import answer_text, is_dialogue
+from backends.formats.roles import TEXT_KINDS, Roles, by_name, could_be_classes, is_class_ids, propose_roles
+from backends.formats.shapes import LANGUAGE_SHAPES
+from backends.formats.values import as_text, normal_name
+from backends.registry import find_data
+
+Rows = Sequence[Mapping[str, Any]]
+
+_SUMMARY_NAMES = ("summary", "highlights", "tldr", "headline", "abstract", "summarytext", "short")
+_TRANSLATION_NAMES = ("translation", "translated", "translationtext")
+_LANGUAGE_CODES = frozenset(
+    "en de fr es it pt nl ru zh ja ko ar hi tr pl cs sv fi da no hu ro el he uk vi th id bg hr sk sl lt lv et".split()
+)
+_FEW_ANSWERS = 20
+_REWARD = "a reward model learns to judge from the same pairs"
+
+
+def propose_tasks(table: TableSummary, rows: Rows, kind: str, given: Mapping[str, str]) -> tuple[TaskProposal, ...]:
+    """The tasks this data could be for; `rows` are some of its rows, `kind` its format."""
+    by_format = _by_format(rows, kind)
+    if by_format:
+        return tuple(by_format)
+    found: list[TaskProposal] = []
+    for rule in (_media, _tagged, _preferences, _conversations, _contexts, _pairs, _transformations, _questions):
+        found = rule(table, rows, given)
+        if found:
+            break
+    if not found or found[0].task == "text-classification":
+        labelled = _labelled_text(table, given)
+        found += [each for each in labelled if each.task not in {known.task for known in found}]
+    if not found or found[0].task in ("text-classification",):
+        if set(given) <= {"target"}:
+            found += _tabular(table, given, after_text=bool(found))
+    if not found:
+        found = _plain_text(table, rows, given)
+    return tuple(found)
+
+
+def _by_format(rows: Rows, kind: str) -> list[TaskProposal]:
+    if kind in ("coco", "yolo"):
+        return [TaskProposal("object-detection", None, "pictures with boxes around objects of named classes")]
+    if kind == "image-folder":
+        return [TaskProposal("image-classification", None, "a folder of pictures for each class")]
+    if kind == "audio-folder":
+        return [TaskProposal("speech-recognition", None, "recordings; what is said in them is missing")]
+    if kind == "video-folder":
+        return [TaskProposal("video-classification", None, "a folder of clips for each class")]
+    if kind == "conll":
+        return [TaskProposal("token-classification", None, "each word stands with its tag")]
+    if kind == "squad":
+        return _answers_in_contexts()
+    if kind == "text":
+        return _texts([as_text(row.get("text")) for row in rows])
+    return []
+
+
+def _answers_in_contexts() -> list[TaskProposal]:
+    return [
+        TaskProposal(
+            "extractive-question-answering", None, "the answers are parts of the texts: a small model points at them"
+        ),
+        TaskProposal("text-generation", "sft", "a language model may answer in its own words from the same rows"),
+    ]
+
+
+def _texts(texts: Sequence[str]) -> list[TaskProposal]:
+    if texts and sum(map(is_dialogue, texts)) > len(texts) / 2:
+        return [TaskProposal("text-generation", "sft", "dialogues with [INST] marks; answers are learned")]
+    reason = "plain texts: a model continues them; pre-training from scratch, or on with a model that is there"
+    return [TaskProposal("text-generation", "pretrain", reason)]
+
+
+def _roles(task: str, table: TableSummary, given: Mapping[str, str]) -> Roles | None:
+    """The roles of a task where every one is filled, none of them by a guess."""
+    data = find_data(task)
+    if not given or set(given) <= set(data.roles) | set(data.optional):
+        found = propose_roles(data, table, given)
+        if set(data.roles) <= set(found.columns) and not found.guessed:
+            return found
+    return None
+
+
+def _language(name: str, table: TableSummary, given: Mapping[str, str]) -> dict[str, str] | None:
+    """The columns of one shape of language data, when names and content fill it."""
+    shape = next(each for each in LANGUAGE_SHAPES if each.name == name)
+    if set(given) - set(shape.roles):
+        return None
+    chosen = dict(given)
+    for role in shape.needed:
+        if role not in chosen:
+            free = [column for key, column in table.columns.items() if key not in chosen.values()]
+            fitting = by_name(shape.alias(role), free)
+            if not fitting:
+                return None
+            chosen[role] = fitting[0].name
+    return chosen
+
+
+# --- the rules, most particular first ----------------------------------------------------------------------------
+
+
+def _media(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    kinds = {column.media for column in table.columns.values()} - {None}
+    if not kinds:
+        return []
+    turns = any(column.holds == "turns" for column in table.columns.values())
+    if turns and kinds & {"image", "video"}:
+        what = "pictures" if "image" in kinds else "videos"
+        return [TaskProposal("visual-question-answering", None, f"conversations about {what}")]
+    if "image" in kinds:
+        if any(column.holds == "boxes" for column in table.columns.values()):
+            return [TaskProposal("object-detection", None, "pictures with boxes around objects")]
+        questions = by_name("question", list(table.columns.values()))
+        if questions and by_name("answer", [each for each in table.columns.values() if each is not questions[0]]):
+            reason = f"{questions[0].name!r} asks about a picture, and each has its answer"
+            return [TaskProposal("visual-question-answering", None, reason)]
+        if set(given) <= {"image", "label"} and _named_classes(table, "label"):
+            return [TaskProposal("image-classification", None, "each row names a picture and its class")]
+    if "audio" in kinds and set(given) <= {"audio", "transcript"}:
+        found = propose_roles(find_data("speech-recognition"), table, given)
+        if len(found.columns) == 2:
+            reason = f"{found.columns['transcript']!r} says what is said in each recording"
+            return [TaskProposal("speech-recognition", None, reason)]
+    if "video" in kinds and set(given) <= {"video", "label"} and _named_classes(table, "label"):
+        return [TaskProposal("video-classification", None, "each row names a clip and its class")]
+    if len(table.columns) == 1:
+        return {
+            "image": [TaskProposal("image-classification", None, "pictures; their classes are missing")],
+            "audio": [TaskProposal("speech-recognition", None, "recordings; what is said in them is missing")],
+            "video": [TaskProposal("video-classification", None, "videos; their classes are missing")],
+        }[str(kinds.pop())]
+    return []
+
+
+def _named_classes(table: TableSummary, role: str) -> bool:
+    columns = [column for column in table.columns.values() if column.media is None]
+    return bool(by_name(role, columns)) or any(could_be_classes(column) for column in columns)
+
+
+def _tagged(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    found = _roles("token-classification", table, given)
+    if found is None or table.columns[found.columns["tags"]].holds not in ("words", "numbers"):
+        return []
+    reason = f"{found.columns['tags']!r} holds a tag for each word of {found.columns['tokens']!r}"
+    return [TaskProposal("token-classification", None, reason)]
+
+
+def _preferences(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    if _language("preference", table, given) is not None:
+        reason = "each row has a better and a worse answer: DPO teaches a model to prefer the better"
+        return [
+            TaskProposal("text-generation", "dpo", reason),
+            TaskProposal("reward-modeling", None, _REWARD),
+            TaskProposal("text-generation", "orpo", "the same in one step from a base model, without a reference"),
+        ]
+    for name in ("kto-messages", "kto"):
+        if _language(name, table, given) is not None:
+            reason = "each answer is marked good or bad: KTO learns from single marks"
+            sft = "the good answers alone, as examples to follow"
+            return [TaskProposal("text-generation", "kto", reason), TaskProposal("text-generation", "sft", sft)]
+    return []
+
+
+def _conversations(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    columns = _language("messages", table, given)
+    if columns is None:
+        turns = [column.name for column in table.columns.values() if column.holds == "turns"]
+        if given or not turns:
+            return []
+        columns = {"messages": turns[0]}
+    reason = f"{columns['messages']!r} holds conversations; the model learns the answers"
+    return [TaskProposal("text-generation", "sft", reason)]
+
+
+def _contexts(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    found = _roles("extractive-question-answering", table, given)
+    if found is None or found.columns["context"] == found.columns["question"]:
+        return []
+    context, answers = found.columns["context"], found.columns["answers"]
+    if table.columns[context].kind not in ("text", "identifier", "category", "constant"):
+        return []
+    inside = sum(0 < len(said := answer_text(row.get(answers))) and said in as_text(row.get(context)) for row in rows)
+    given_answers = sum(bool(answer_text(row.get(answers)).strip()) for row in rows)
+    if given_answers and inside >= 0.5 * given_answers:
+        return _answers_in_contexts()
+    if _language("context-question", table, {}) is None:
+        return []
+    reason = "the answers are not words of the texts: a language model writes them"
+    other = "only where answers stand in the text word by word"
+    return [
+        TaskProposal("text-generation", "sft", reason),
+        TaskProposal("extractive-question-answering", None, other),
+    ]
+
+
+def _pairs(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    pair = _roles("sentence-pair-classification", table, given)
+    if pair is None or not could_be_labels(table.columns[pair.columns["label"]]):
+        return []
+    reason = f"{pair.columns['premise']!r} and {pair.columns['hypothesis']!r} are two texts with one label"
+    return [TaskProposal("sentence-pair-classification", None, reason)]
+
+
+def could_be_labels(column: Column) -> bool:
+    """Whether a column may hold the classes of texts."""
+    return could_be_classes(column) or column.kind in ("constant", "category")
+
+
+def _transformations(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    """Texts that become other texts: summaries, translations, anything else."""
+    if _language("instruction", table, given) is not None and "source" not in given:
+        return []
+    pair = _language_codes(table) or _language("source-target", table, given)
+    if pair is None or set(pair) != {"source", "target"}:
+        return []
+    source, target = pair["source"], pair["target"]
+    named = normal_name(target)
+    strong = normal_name(source) in ("source", "src", "article", "document", "dialogue", "sourcetext")
+    strong = strong or named in (*_SUMMARY_NAMES, *_TRANSLATION_NAMES, "tgt", "targettext", "simplified", "corrected")
+    if not (strong or _language_codes(table) or "source" in given) or not _is_prose(table.columns[target]):
+        return []
+    texts = [(as_text(row.get(source)), as_text(row.get(target))) for row in rows]
+    texts = [(one, other) for one, other in texts if one.strip() and other.strip()]
+    if not texts:
+        return []
+    ratio = statistics.median(len(other) / len(one) for one, other in texts)
+    long = statistics.median(len(one) for one, _ in texts)
+    generate = TaskProposal("text-generation", "sft", "a language model can learn the same as prompt and answer")
+    general = TaskProposal("text-to-text", None, f"{source!r} becomes {target!r}, as any rewriting")
+    if named in _SUMMARY_NAMES or (ratio < 0.5 and long > 300 and named not in _TRANSLATION_NAMES):
+        reason = f"{target!r} is {ratio:.0%} as long as {source!r}: a summary"
+        return [TaskProposal("summarization", None, reason), general, generate]
+    if named in _TRANSLATION_NAMES or _language_codes(table) or (0.3 < ratio < 3 and _overlap(texts) < 0.25):
+        reason = f"{source!r} and {target!r} are about as long and share few words: two languages"
+        return [TaskProposal("translation", None, reason), general, generate]
+    return [general, generate]
+
+
+def _is_prose(column: Column) -> bool:
+    """Whether a column holds texts, not the names of a few classes."""
+    return column.kind in TEXT_KINDS and (column.distinct > _FEW_ANSWERS or column.distinct > 0.5 * column.present)
+
+
+def _language_codes(table: TableSummary) -> dict[str, str] | None:
+    names = [
+        name for name in table.columns if name.lower()[:2] in _LANGUAGE_CODES and re.fullmatch(r"\w\w(_\w+)?", name)
+    ]
+    return {"source": names[0], "target": names[1]} if len(names) == 2 == len(table.columns) else None
+
+
+def _overlap(texts: Sequence[tuple[str, str]]) -> float:
+    """The share of longer words that both texts of a pair have, in the median pair."""
+    shares = []
+    for one, other in texts:
+        first, second = (set(re.findall(r"[^\W\d_]{4,}", text.lower())) for text in (one, other))
+        shares.append(len(first & second) / max(1, min(len(first), len(second))))
+    return statistics.median(shares)
+
+
+def _questions(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    """Instructions, questions, prompts, inputs, each with what is to be answered."""
+    for name in ("instruction", "question-answer", "prompt-completion", "input-output", "source-target"):
+        columns = _language(name, table, given)
+        if columns is None:
+            continue
+        shape = next(each for each in LANGUAGE_SHAPES if each.name == name)
+        asked, answered = (columns[role] for role in shape.needed[:2])
+        question, answer = table.columns[asked], table.columns[answered]
+        if not (question.kind == "text" or asked in given.values() or normal_name(asked) in _SURE_QUESTIONS):
+            continue
+        generate = TaskProposal(
+            "text-generation", "sft", f"{asked!r} is asked and {answered!r} answers: the model learns the answers"
+        )
+        few = answer.distinct <= _FEW_ANSWERS and answer.distinct * 5 <= answer.present and answer.longest <= 40
+        if few and name != "instruction" and could_be_labels(answer):
+            reason = (
+                f"{answered!r} has only {answer.distinct} different short answers: a classifier is smaller, faster "
+                "and cannot answer anything else"
+            )
+            return [TaskProposal("text-classification", None, reason), generate]
+        if answer.kind not in (*TEXT_KINDS, "nested", "number", "code", "date"):
+            continue
+        if name in ("input-output", "source-target") and answer.kind == "number":
+            continue
+        return [generate, *_reasoning(rows, answered)]
+    return []
+
+
+_SURE_QUESTIONS = ("instruction", "question", "prompt", "query")
+
+
+def _reasoning(rows: Rows, answered: str) -> list[TaskProposal]:
+    marked = sum("####" in as_text(row.get(answered)) or "\\boxed" in as_text(row.get(answered)) for row in rows)
+    if not rows or marked < 0.8 * len(rows):
+        return []
+    reason = "every answer ends in a final result that can be checked, so a model may learn by trying"
+    return [TaskProposal("text-generation", "grpo", reason)]
+
+
+def _labelled_text(table: TableSummary, given: Mapping[str, str]) -> list[TaskProposal]:
+    if not set(given) <= {"text", "label"}:
+        return []
+    roles = propose_roles(find_data("text-classification"), table, given)
+    if len(roles.columns) != 2:
+        return []
+    text, label = table.columns[roles.columns["text"]], table.columns[roles.columns["label"]]
+    named = "text" not in roles.guessed
+    is_text = text.kind == "text" or (named and text.kind in TEXT_KINDS and len(table.columns) <= 3)
+    if not is_text or not could_be_labels(label):
+        return []
+    reason = f"{text.name!r} holds texts and {label.name!r} a class for each"
+    return [TaskProposal("text-classification", None, reason)]
+
+
+def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) -> list[TaskProposal]:
+    columns = list(table.columns.values())
+    named = [table.columns[given["target"]]] if given.get("target") in table.columns else by_name("target", columns)
+    plausible = [each for each in columns if each.kind == "number" or could_be_classes(each)]
+    target = named[0] if named else plausible[-1] if plausible else None
+    if target is None or len(table.columns) < 2:
+        return []
+    if target.kind == "number" and not is_class_ids(target):
+        reason = f"{target.name!r} is a number with {target.distinct:,} different values"
+        return [TaskProposal("tabular-regression", None, reason)]
+    if after_text and len(table.columns) <= 3:
+        return []
+    if target.kind == "text" and len(table.columns) == 1:
+        return []
+    reason = f"{target.name!r} has {target.distinct:,} different values: classes"
+    proposals = [TaskProposal("tabular-classification", None, reason)]
+    if target.kind == "number" and target.distinct > 2:
+        reason = f"{target.name!r} holds numbers; regression if their distance matters"
+        proposals.append(TaskProposal("tabular-regression", None, reason))
+    return proposals
+
+
+def _plain_text(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
+    columns = _language("text", table, given)
+    if columns is None:
+        texts = [column for column in table.columns.values() if column.kind == "text"]
+        if given or not texts:
+            return []
+        columns = {"text": max(texts, key=lambda column: column.characters).name}
+    if table.columns[columns["text"]].kind != "text" and "text" not in given:
+        return []
+    return _texts([as_text(row.get(columns["text"])) for row in rows])

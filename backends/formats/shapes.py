@@ -1,0 +1,66 @@
+"""The shapes that rows of a task come in: which roles they need, and what they are trained with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backends.registry import TaskData
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One way to write a row: the roles it needs and those it may have."""
+
+    name: str
+    strategy: str | None
+    needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    explanation: str = ""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Every role of the shape, needed ones first."""
+        return (*self.needed, *self.optional)
+
+    def alias(self, role: str) -> str:
+        """The list of names that a role is looked for by: some words mean different things in different shapes."""
+        if role == "target" and "source" in self.needed:
+            return "target_text"
+        if role == "label" and self.strategy == "kto":
+            return "desirable"
+        return role
+
+
+# Most particular first: rows of a later shape have fewer columns.
+LANGUAGE_SHAPES = (
+    Shape(
+        "preference",
+        "dpo",
+        ("chosen", "rejected"),
+        ("prompt", "messages", "system", "tools"),
+        "pairs of a better and a worse answer",
+    ),
+    Shape("kto-messages", "kto", ("messages", "label"), ("system", "tools"), "conversations marked good or bad"),
+    Shape("kto", "kto", ("prompt", "completion", "label"), ("system",), "answers marked good or bad"),
+    Shape("messages", "sft", ("messages",), ("system", "tools"), "conversations"),
+    Shape("instruction", "sft", ("instruction", "output"), ("input", "system", "history"), "instructions with answers"),
+    Shape("context-question", "sft", ("context", "question", "answer"), ("system",), "questions about a given text"),
+    Shape("question-answer", "sft", ("question", "answer"), ("system",), "questions with answers"),
+    Shape("prompt-completion", "sft", ("prompt", "completion"), ("system",), "prompts with completions"),
+    Shape("input-output", "sft", ("input", "output"), ("system",), "inputs with outputs"),
+    Shape("source-target", "sft", ("source", "target"), ("system",), "texts with what they become"),
+    Shape("text", "pretrain", ("text",), (), "plain texts"),
+)
+_VISUAL = (
+    Shape("visual-messages", None, ("messages", "images"), ("system",), "conversations about pictures or videos"),
+    Shape("visual-question", None, ("image", "question", "answer"), (), "questions about pictures"),
+)
+
+
+def shapes_of(task: TaskData) -> tuple[Shape, ...]:
+    """The shapes of the rows of a task; most tasks have one."""
+    if task.id == "text-generation":
+        return LANGUAGE_SHAPES
+    if task.id == "visual-question-answering":
+        return _VISUAL
+    return (Shape(task.id, None, task.roles, task.optional),)

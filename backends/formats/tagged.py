@@ -1,0 +1,143 @@
+"""Texts with a tag for each word: CoNLL files, and the BIO rules that all such data must keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from backends.formats.findings import Fault, Findings
+from backends.formats.rows import Batch, Gathering
+from backends.formats.source import Source
+from backends.formats.streams import open_text, told_when_broken
+
+_TAG = re.compile(r"(?:O|[BIESLU]-\S+)")
+_DOCUMENT = "-DOCSTART-"
+_LOOKED_AT = 2_000
+_WORDS_MOST = 5_000
+
+
+def looks_tagged(text: str) -> bool:
+    """Whether a text is CoNLL: nearly every line a word and its tag, sentences divided by blank lines."""
+    lines = text[: 1 << 16].splitlines()[:-1][:_LOOKED_AT] or text.splitlines()
+    filled = [line.split() for line in lines if line.strip() and not line.startswith((_DOCUMENT, "#"))]
+    if len(filled) < 2:
+        return False
+    tagged = sum(len(words) >= 2 and _TAG.fullmatch(words[-1]) is not None for words in filled)
+    inside = any(len(words) >= 2 and words[-1] != "O" and _TAG.fullmatch(words[-1]) for words in filled)
+    return inside and tagged >= 0.9 * len(filled)
+
+
+def read_tagged(source: Source, notes: Findings) -> Iterator[Batch]:
+    """A row for each sentence; the first column holds the words, the last one the tags."""
+    size = max(1, source.path.stat().st_size)
+    gathered = Gathering("line")
+    number, first, words, tags = 0, 0, list[str](), list[str]()
+    with told_when_broken(source), open_text(source) as (stream, raw):
+        for line_number, line in enumerate(stream, 1):
+            parts = line.split()
+            if not parts or parts[0] == _DOCUMENT:
+                if words:
+                    number += 1
+                    gathered.add(number, first, (words, tags), len(words) * 8)
+                    words, tags = [], []
+                    if gathered.is_full:
+                        yield gathered.take(source.columns, raw.tell() / size)
+                continue
+            if line.startswith("# ") and "\t" not in line:
+                continue  # a comment of CoNLL-U
+            if len(parts) < 2:
+                notes.warn(
+                    "ragged-row",
+                    f"line {line_number} has a word but no tag: {parts[0][:40]!r}",
+                    f"line {line_number}",
+                    "The word is taken with the tag O; write the word and its tag on a line.",
+                )
+                parts.append("O")
+            if "\ufffd" in line:
+                notes.warn(
+                    "undecodable",
+                    f"line {line_number} holds bytes that are not {source.encoding}; they became \ufffd",
+                    f"line {line_number}",
+                    "Save the file as UTF-8.",
+                )
+            if not words:
+                first = line_number
+            if len(words) < _WORDS_MOST:
+                words.append(parts[0])
+                tags.append(parts[-1])
+                continue
+            notes.warn(
+                "endless-sentence",
+                f"the sentence that begins at line {first} has over {_WORDS_MOST:,} words; it was divided",
+                f"line {line_number}",
+                "Put a blank line between sentences.",
+            )
+            number += 1
+            gathered.add(number, first, (words, tags), len(words) * 8)
+            first, words, tags = line_number, [parts[0]], [parts[-1]]
+            if gathered.is_full:
+                yield gathered.take(source.columns, raw.tell() / size)
+        if words:
+            gathered.add(number + 1, first, (words, tags))
+    if gathered.records:
+        yield gathered.take(source.columns, 1.0)
+
+
+def tag_list(value: Any) -> list[str] | None:
+    """The tags of a row as strings, from a list or from words in one string; None when it holds neither."""
+    if isinstance(value, str):
+        return value.split()
+    if isinstance(value, list | tuple) and all(isinstance(each, str | int) for each in value):
+        return [str(each) for each in value]
+    return None
+
+
+def tagged_fault(words: Any, tags: Any) -> Fault | None:
+    """What is wrong with one sentence; a broken BIO order is repaired, what cannot be aligned is left out."""
+    word_list, tags_found = tag_list(words), tag_list(tags)
+    if not word_list:
+        return Fault("empty-tokens", "there is no word", "The row is left out.")
+    if tags_found is None or not tags_found:
+        return Fault("empty-tags", "there is no tag", "The row is left out.")
+    if len(word_list) != len(tags_found):
+        return Fault(
+            "tags-not-aligned",
+            f"{len(word_list)} words but {len(tags_found)} tags",
+            "The row is left out; give each word one tag.",
+        )
+    broken = bio_violation(tags_found)
+    if broken is not None:
+        index, why = broken
+        return Fault(
+            "bio-order",
+            f"word {index + 1} {word_list[index][:30]!r}: {why}",
+            "It is read as the beginning of an entity, B-; correct it if it is none.",
+            fatal=False,
+        )
+    return None
+
+
+def bio_violation(tags: Sequence[str]) -> tuple[int, str] | None:
+    """The first tag that cannot follow the one before it, and why; tags outside the BIO scheme are left alone."""
+    before = "O"
+    for index, tag in enumerate(tags):
+        if tag[:2] in ("I-", "E-", "L-"):
+            kind = tag[2:]
+            if before[:2] not in ("B-", "I-"):
+                return index, f"{tag} begins without a B-{kind}"
+            if before[2:] != kind:
+                return index, f"{tag} follows {before}"
+        before = tag
+    return None
+
+
+def repaired_tags(tags: Sequence[str]) -> list[str]:
+    """The same tags with every entity that begins inside turned into one that begins with B-."""
+    found: list[str] = []
+    for tag in tags:
+        before = found[-1] if found else "O"
+        if tag[:2] in ("I-", "E-", "L-") and (before[:2] not in ("B-", "I-") or before[2:] != tag[2:]):
+            tag = f"B-{tag[2:]}"
+        found.append(tag)
+    return found
