@@ -8,7 +8,7 @@ from backends.contract import Finding
 
 
 def grouped(findings: Sequence[Finding], places: int = 5) -> list[str]:
-    """One line for each kind of finding: how many, the first message, where, what to do."""
+    """One line for each kind of finding: how many, what, where, what to do."""
     kinds: dict[str, list[Finding]] = {}
     for finding in findings:
         kinds.setdefault(finding.code, []).append(finding)
@@ -20,6 +20,20 @@ def grouped(findings: Sequence[Finding], places: int = 5) -> list[str]:
             continue
         rest = group[-1] if group[-1].message.startswith("and ") else None
         count = rest.where.split(" ")[0] if rest else str(len(group))
-        where = ", ".join(finding.where for finding in group[:places])
-        lines.append(f"{count}× {first.message} [{where}, …]. {first.fix}")
+        named = group[:-1] if rest else group
+        where = ", ".join(_places(named[:places]))
+        more = ", …" if rest or len(named) > places else ""
+        same = all(finding.message == first.message for finding in named)
+        lines.append(f"{count}× {first.message if same else f'such as: {first.message}'} [{where}{more}]. {first.fix}")
     return lines
+
+
+def _places(findings: Sequence[Finding]) -> list[str]:
+    """`row 17, 88, 91`: the word is written once."""
+    shown: list[str] = []
+    before = ""
+    for finding in findings:
+        word, space, number = finding.where.partition(" ")
+        shown.append(number if space and word == before and number.isdecimal() else finding.where)
+        before = word
+    return shown

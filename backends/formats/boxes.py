@@ -123,16 +123,17 @@ def drawn_on_file(boxes: Sequence[Box], listed: tuple[float, float], size: tuple
     """Whether boxes are in the pixels of the file and not of the size that is listed for it, by where they lie.
 
     The rule is that the listed size counts. It is overruled when boxes pass its edges and not those of a larger file,
-    and when all lie in a smaller file, which would be chance if they were spread over the listed size.
+    and when nearly all lie in a smaller file, which would be chance if they were spread over the listed size.
     """
+    few = len(boxes) // 10
 
     def over(width: float, height: float) -> int:
         return sum(box.x + box.width > width + 1 or box.y + box.height > height + 1 for box in boxes)
 
     share = size[0] * size[1] / (listed[0] * listed[1])
     if share > 1:
-        return over(*listed) > len(boxes) / 10
-    return over(*size) == 0 and share ** len(boxes) < _CHANCE
+        return over(*listed) > few
+    return over(*size) <= few and share ** (len(boxes) - few) < _CHANCE
 
 
 def four_numbers(value: Any) -> tuple[float, float, float, float] | str:

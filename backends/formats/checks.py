@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from backends.contract import DataError, DatasetProfile, PreparationOptions, TaskProposal, UsageError, nearest
 from backends.formats.columns import TableSummary
@@ -23,7 +25,7 @@ from backends.formats.roles import Roles, propose_roles
 from backends.formats.rows import Batch
 from backends.formats.shapes import Shape, shapes_of
 from backends.formats.source import Dataset, Source
-from backends.formats.tally import Tally
+from backends.formats.tally import Tally, Texts
 from backends.formats.text_checks import TextCheck
 from backends.registry import TaskData, find_data
 
@@ -33,6 +35,8 @@ LONGEST_USUAL = 8_192
 
 class Check(Protocol):
     """What looks at the rows of one kind of task."""
+
+    texts: Texts
 
     def add(self, batch: Batch) -> None:
         """Take a batch in."""
@@ -45,7 +49,8 @@ class Check(Protocol):
 class CheckRequest:
     """What is to be checked, and how; everything but the path may be left to the program.
 
-    `on_first` is told what the first rows say, `on_progress` the share of the data that has been read.
+    `longest` is how many tokens the model reads at once; `count_tokens` counts them exactly, given a file of rows, and
+    knows the model's own limit. `on_first` is told what the first rows say, `on_progress` the share of the data that has been read.
     """
 
     path: Path
@@ -55,6 +60,7 @@ class CheckRequest:
     eval_part: str | None = None
     preparation: PreparationOptions = field(default_factory=PreparationOptions)
     longest: int | None = None
+    count_tokens: Callable[[IO[str]], tuple[int | None, Iterator[int]]] | None = None
     on_first: Callable[[DatasetProfile], None] | None = None
     on_progress: Callable[[float], None] | None = None
 
@@ -110,6 +116,11 @@ class _Plan:
     def is_complete(self) -> bool:
         shape = self.shape
         return self.task is not None and shape is not None and set(shape.needed) <= set(self.roles.columns)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether a tokenizer has something to count."""
+        return self.task is not None and self.task.reads == "text"
 
     @property
     def has_files(self) -> bool:
@@ -203,6 +214,10 @@ class _Pass:
         self.table = TableSummary.of(source.columns, source.decimal_comma)
         self.check: Check | None = self._checker(source) if plan.is_complete or plan.has_files else None
         self.broken = False
+        self.model_limit: int | None = None
+        self.sink: IO[str] | None = None
+        if request.count_tokens is not None and self.check is not None and plan.reads_text:
+            self.sink = self.check.texts.sink = tempfile.TemporaryFile("w+", encoding="utf-8")
 
     def run(self) -> DatasetProfile:
         """Read everything and say what was found."""
@@ -222,6 +237,7 @@ class _Pass:
             return self._profile()
         self._judge_roles()
         if self.check is not None:
+            self._count_tokens()
             self.check.finish(self.table)
         if self.plan.is_complete:
             self._judge_parts()
@@ -404,17 +420,29 @@ class _Pass:
                 f"To score on it: --eval-data {beside.name}",
             )
 
-    def _judge_lengths(self) -> None:
-        texts = getattr(self.check, "texts", None)
-        if texts is None or self.plan.task is None or self.plan.task.is_tabular or self.plan.task.reads != "text":
+    def _count_tokens(self) -> None:
+        """Let the model's tokenizer count, where one was named."""
+        if self.request.count_tokens is None or self.sink is None:
             return
-        limit = self.request.longest or LONGEST_USUAL
-        code = "longer-than-context" if self.request.longest else "very-long"
-        what = "the model reads" if self.request.longest else "most models read"
-        for position, size in texts.longer_than(limit):
+        self.model_limit, counts = self.request.count_tokens(self.sink)
+        assert self.check is not None
+        self.check.texts.tokens = array("Q", counts)
+        self.sink.close()
+
+    def _judge_lengths(self) -> None:
+        texts = self.check.texts if self.check is not None else None
+        if texts is None or not self.plan.reads_text:
+            return
+        known = self.request.longest or self.model_limit
+        if known is None and self.plan.shape is not None and self.plan.shape.name == "text":
+            return  # plain texts are put together and divided anyway
+        limit = known or LONGEST_USUAL
+        code = "longer-than-context" if known else "very-long"
+        what = "the model reads" if known else "most models read"
+        for position, count in texts.longer_than(limit):
             self.findings.warn(
                 code,
-                f"about {size // 4:,} tokens; {what} {limit:,} at once",
+                f"{'about ' if texts.tokens is None else ''}{count:,} tokens; {what} {limit:,} at once",
                 texts.where(position),
                 "What is beyond is cut; divide the text, or choose a model that reads more.",
             )

@@ -77,6 +77,8 @@ class LabelCheck:
                 continue
             tally.usable[tally.part] += 1
             number = None if task.numeric_label else self.labels.add(values[str(task.label_role)], tally.part)
+            if self.texts.sink is not None:
+                self.texts.for_tokenizer(texts=[as_text(values[role]) for role in task.text_roles])
             self.texts.add(words, batch.places[index], label=None if task.is_tabular else number)
 
     def finish(self, table: TableSummary) -> None:

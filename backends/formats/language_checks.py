@@ -18,6 +18,8 @@ from backends.formats.tally import Tally, Texts, byte_length
 from backends.registry import TaskData
 
 _FEW_ANSWERS = 20
+# Chat templates know no turn of its own for a call of a tool: the assistant makes it.
+_TEMPLATE_ROLE = {"call": "assistant"}
 _PLACEHOLDER_WORDS = ("{{", "<YOUR", "lorem ipsum", "TODO:")
 
 
@@ -35,7 +37,7 @@ class LanguageCheck:
     def add(self, batch: Batch) -> None:
         """Take a batch in."""
         self.texts.begin(self.tally.part, batch.place_word)
-        if self.shape.name == "messages" and set(self.roles) == {"messages"} and not self.tally.filters:
+        if self.shape.name == "messages" and set(self.roles) == {"messages"} and not self._looks_closely:
             self._add_conversations(batch)
             return
         none = [None] * len(batch)
@@ -43,6 +45,10 @@ class LanguageCheck:
         names = tuple(cells_of)
         for index, cells in enumerate(zip(*cells_of.values())):
             self._add_row(batch, index, dict(zip(names, cells)))
+
+    @property
+    def _looks_closely(self) -> bool:
+        return self.tally.filters or self.texts.sink is not None
 
     def _add_conversations(self, batch: Batch) -> None:
         """Most rows of most sets are plainly in order; each of the others is looked at closely."""
@@ -75,6 +81,11 @@ class LanguageCheck:
         if tally.filters and not tally.keep(batch, index, size):
             return
         tally.usable[tally.part] += 1
+        if found.text is not None:
+            self.texts.for_tokenizer(texts=[found.text])
+        else:
+            said = [{"role": _TEMPLATE_ROLE.get(turn.role, turn.role), "content": turn.text} for turn in found.turns]
+            self.texts.for_tokenizer(messages=said)
         self.texts.add(words, batch.places[index], size)
         self._count(found, size)
 

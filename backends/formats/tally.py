@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import json
 from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from backends.contract import PreparationOptions
 from backends.formats.distinct import as_hashes, normal_hash, same_again
@@ -94,11 +95,18 @@ class Texts:
     names: list[str] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("Q"))
     starts: list[tuple[int, str, str]] = field(default_factory=list)
+    sink: IO[str] | None = None
+    tokens: array[int] | None = None
 
     def begin(self, part: str, place_word: str) -> None:
         """The rows from here on belong to this part."""
         if not self.starts or self.starts[-1][1:] != (part, place_word):
             self.starts.append((len(self.exact), part, place_word))
+
+    def for_tokenizer(self, **row: Any) -> None:
+        """Keep what a tokenizer must read to count the tokens of the row that is added next."""
+        if self.sink is not None:
+            self.sink.write(json.dumps(row) + "\n")
 
     def add(self, words: str, place: Any, size: int | None = None, label: int | None = None) -> None:
         """Take the text of a row in; `size` in bytes where it is known already."""
@@ -158,17 +166,21 @@ class Texts:
         tally.findings.count(code, count - len(pairs))
 
     def longer_than(self, tokens: int) -> Iterator[tuple[int, int]]:
-        """Position and bytes of every text that has about more tokens than that."""
-        limit = tokens * BYTES_A_TOKEN
-        if self.sizes and max(self.sizes) > limit:
-            for position, size in enumerate(self.sizes):
-                if size > limit:
-                    yield position, size
+        """Position and tokens of every text that has more than that; about, unless a tokenizer counted them."""
+        counts, scale = (self.sizes, BYTES_A_TOKEN) if self.tokens is None else (self.tokens, 1)
+        if counts and max(counts) > tokens * scale:
+            for position, count in enumerate(counts):
+                if count > tokens * scale:
+                    yield position, count // scale
 
     def lengths(self) -> dict[str, Any] | None:
         """Median, 95% and longest, in tokens, about."""
         if not self.sizes:
             return None
+        if self.tokens is not None:
+            exact = sorted(self.tokens)
+            middle, high = exact[len(exact) // 2], exact[int(len(exact) * 0.95)]
+            return {"unit": "tokens", "median": middle, "p95": high, "longest": exact[-1]}
         ordered = sorted(self.sizes)
         return {
             "unit": f"tokens, about, at {BYTES_A_TOKEN} bytes each",

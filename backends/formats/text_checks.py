@@ -46,6 +46,7 @@ class TextCheck:
             if tally.filters and not tally.keep(batch, index, size):
                 continue
             tally.usable[tally.part] += 1
+            self.texts.for_tokenizer(texts=self._read_together(values))
             self.texts.add(words, batch.places[index], size)
             self._look(values, batch.where(index))
 
@@ -55,6 +56,14 @@ class TextCheck:
         if self.task.id == "extractive-question-answering":
             return f"{as_text(values['context'])}\n{as_text(values['question'])}"
         return f"{as_text(values['source'])}\n{as_text(values['target'])}"
+
+    def _read_together(self, values: Mapping[str, Any]) -> list[str]:
+        """What a model reads of a row at once."""
+        if self.task.id == "token-classification":
+            return [" ".join(tag_list(values["tokens"]) or ())]
+        if self.task.id == "extractive-question-answering":
+            return [as_text(values["question"]), as_text(values["context"])]
+        return [as_text(values["source"])]
 
     def _look(self, values: Mapping[str, Any], where: str) -> None:
         """What the task wants to know of a good row."""

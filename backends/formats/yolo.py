@@ -174,7 +174,7 @@ def _split_key(text: str) -> tuple[str, str] | None:
 def _inline(text: str, number: int) -> Any:
     """A value on one line: a scalar, a list or a mapping."""
     if text[0] not in "[{":
-        if re.search(r":(\s|$)", _QUOTED_WORD.sub("", text)):
+        if text[0] not in "\"'" and re.search(r":(\s|$)", text):
             raise _bad_yaml(number, f"{text[:40]!r} has a colon in it")
         return _scalar(text, number)
     value, rest = _flow(text, number, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from backends.contract import RunFiles, RunSpec, UsageError, read_spec
 from forge_tui.cli import app, open_app
-from forge_tui.cli.data import MAP_HELP, parse_pairs
+from forge_tui.cli.data import MAP_HELP, PREPARE_HELP, parse_pairs
 from forge_tui.cli.output import say, show, show_json
 from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
@@ -19,7 +20,7 @@ from forge_tui.paths import typed_path
 @app.command()
 def new(data: Annotated[str | None, typer.Argument(help="A data file to start from.")] = None) -> None:
     """Open the app at the wizard."""
-    if data is not None and not typed_path(data).is_file():
+    if data is not None and not os.path.exists(typed_path(data)):
         raise UsageError(f"There is no file {data}", "the path leads nowhere", "Check the path.")
     open_app(wizard_data=data, wizard=True)
 
@@ -29,18 +30,21 @@ def train(
     spec: Annotated[
         str | None, typer.Argument(help="A spec.toml to run again; else say what with the options.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="The data file.")] = None,
+    data: Annotated[str | None, typer.Option(help="The data: a file, a folder, a mix file or a hub id.")] = None,
     task: Annotated[str | None, typer.Option(help="The task; otherwise the likeliest for the data.")] = None,
-    eval_data: Annotated[str | None, typer.Option(help="A separate file to evaluate on.")] = None,
+    eval_data: Annotated[str | None, typer.Option(help="Separate data to evaluate on.")] = None,
     map: Annotated[list[str] | None, typer.Option("--map", help=MAP_HELP)] = None,
     model: Annotated[str | None, typer.Option(help="preset:NAME or a local model folder.")] = None,
     method: Annotated[str | None, typer.Option(help="How to train: full or lora.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="A setting as name=value; repeatable.")] = None,
+    prepare: Annotated[list[str] | None, typer.Option("--prepare", help=PREPARE_HELP)] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch a hub id that is not here yet.")] = False,
     name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; print the run's id.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events, or the new run, as JSON.")] = False,
 ) -> None:
     """Start a run and follow it; Ctrl-C leaves it going."""
+    from forge_tui.hub_data import local_data
     from forge_tui.planning import Request, check_spec, plan_run
 
     given = {
@@ -50,6 +54,7 @@ def train(
         "--map": map,
         "--model": model,
         "--method": method,
+        "--prepare": prepare,
     }
     if spec is not None:
         both = [option for option, value in {**given, "--set": set}.items() if value]
@@ -70,7 +75,12 @@ def train(
     else:
         settings = parse_pairs(set, "--set")
         columns = parse_pairs(map, "--map")
-        planned = plan_run(Request(data, task, eval_data, columns, model, method, settings, name))
+        preparation = parse_pairs(prepare, "--prepare")
+        local = str(local_data(data, download))
+        local_eval = str(local_data(eval_data, download)) if eval_data is not None else None
+        planned = plan_run(
+            Request(local, task, local_eval, columns, model, method, settings, name, preparation=preparation)
+        )
     for line in grouped(planned.profile.warnings):
         say(f"! {line}")
     roles = ", ".join(f"{role} = {column}" for role, column in planned.spec.columns.items())
