@@ -1,8 +1,8 @@
 """Counts tokens in a process of its own: `python -m backends.token_counts MODEL_FOLDER`, one JSON object a line.
 
-A line of standard input is {"texts": [...]}, one or two texts that are read together, or {"messages": [...]}, a conversation that goes
-through the tokenizer's own chat template where it has one. The answers are numbers, one a line; the first line says
-how many tokens the model reads at most, or null.
+A line of standard input is {"texts": [...]}, one or two texts that are read together, or {"messages": [...]}, a
+conversation that goes through the tokenizer's own chat template where it has one. The answers are numbers, one a line;
+the first line says how many tokens the model reads at most, or null.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def repair_boxes(
             continue
         left, top = max(box.x, 0.0), max(box.y, 0.0)
         right, bottom = min(box.x + box.width, float(width)), min(box.y + box.height, float(height))
-        if right <= left or bottom <= top:
+        if not (right > left and bottom > top):  # also where the numbers are beyond all bounds
             message = f"{named} lies outside the image of {width} × {height}: {box.numbers}"
             notes.warn("box-outside", message, box.id, "It is left out; correct it to use it.")
             continue
@@ -272,7 +272,9 @@ class CornerSearch:
 def _report_odd_size(sizes: _Sizes, notes: Findings) -> None:
     """Name a box of a class of even sizes that is many times larger than all others and usual as corners."""
     box = sizes.box
-    if box is None or not sizes.fits or sizes.count <= _ENOUGH_OTHERS or sizes.largest <= _ODD_TIMES * sizes.second:
+    if box is None or not sizes.fits or sizes.count <= _ENOUGH_OTHERS or not sizes.second > 0:
+        return
+    if sizes.largest <= _ODD_TIMES * sizes.second:
         return
     as_corners = (box.width - box.x) * (box.height - box.y)
     if sizes.smallest / 2 <= as_corners <= 2 * sizes.second:

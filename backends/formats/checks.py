@@ -50,7 +50,8 @@ class CheckRequest:
     """What is to be checked, and how; everything but the path may be left to the program.
 
     `longest` is how many tokens the model reads at once; `count_tokens` counts them exactly, given a file of rows, and
-    knows the model's own limit. `on_first` is told what the first rows say, `on_progress` the share of the data that has been read.
+    knows the model's own limit. `on_first` is told what the first rows say, `on_progress` the share of the data that
+    has been read; what they raise ends the check.
     """
 
     path: Path

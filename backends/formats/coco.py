@@ -111,9 +111,8 @@ class Coco:
 
     def keep_box(self, image: Key, annotation: Key, category: Key, numbers: tuple[float, ...]) -> None:
         """Keep a box among those of its image."""
-        self.boxes.setdefault(image, array("d")).extend(
-            (self._as_number(annotation), self._as_number(category), *numbers)
-        )
+        kept = self.boxes.setdefault(image, array("d"))
+        kept.extend((self._as_number(annotation), self._as_number(category), *numbers))
 
     def _as_number(self, key: Key) -> float:
         """A key as a number beside those of the box; for words and huge numbers, a negative one leads to the key."""
@@ -169,11 +168,8 @@ def load_coco(path: Path, encoding: str, notes: Findings) -> Coco:
     report_same_names(coco.categories, path.name, notes)
     for key, name in coco.categories.items():
         if key not in coco.used:
-            message, fix = (
-                f"no annotation is of class {name!r}",
-                "Nothing can be learned about it; delete it or draw some.",
-            )
-            notes.warn("unused-category", message, f"category {key}", fix)
+            fix = "Nothing can be learned about it; delete it or draw some."
+            notes.warn("unused-category", f"no annotation is of class {name!r}", f"category {key}", fix)
     for image in [key for key in coco.boxes if key not in coco.images]:
         for _, box in coco.boxes_of(image):
             message = f"{box.id} is for image {image}, which is not listed"
@@ -262,16 +258,13 @@ def coco_rows(coco: Coco, notes: Findings) -> Iterator[Row]:
     for key, image in coco.images.items():
         path = place.path_of(image.name)
         if not os.path.isfile(path):
-            message, fix = (
-                f"{image.name} is listed but not there",
-                "It is left out; put the file back or delete its entry.",
-            )
-            notes.warn("image-absent", message, image.name, fix)
+            fix = "It is left out; put the file back or delete its entry."
+            notes.warn("image-absent", f"{image.name} is listed but not there", image.name, fix)
             continue
         size = image_size(path)
         if size is None:
-            message, fix = f"{image.name} is no readable image", "It is left out; copy or export it again."
-            notes.warn("image-unreadable", message, image.name, fix)
+            fix = "It is left out; copy or export it again."
+            notes.warn("image-unreadable", f"{image.name} is no readable image", image.name, fix)
             continue
         boxes = []
         for category, box in coco.boxes_of(key):

@@ -93,6 +93,21 @@ def open_yolo(yaml: Path) -> Dataset:
     return Dataset(yaml, "yolo", parts)
 
 
+def looks_like_a_data_set(path: Path) -> bool:
+    """Whether a folder is worth to be offered as a whole, from a look at its names alone."""
+    try:
+        names = sorted(entry.name for entry in path.iterdir())[:500]
+    except OSError:
+        return False
+    if {"dataset_dict.json", "state.json", "data.yaml", "annotations"} & set(names):
+        return True
+    files = [name for name in names if _is_data(Path(name))]
+    by_stem = Counter(part_of_name(_stem(Path(name)))[0].lower() for name in files)
+    parts = [name for name in names if part_of_folder(name)]
+    media = sum(bool(_kinds_in(path / name, 5)) for name in names[:20] if "." not in name)
+    return (len(files) > 1 and len(by_stem) == 1) or len(parts) > 1 or media > 1
+
+
 def _entries(path: Path) -> list[Path]:
     try:
         found = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]

@@ -261,9 +261,8 @@ def find_yolo(folder: Path) -> Path | None:
             if keys and (path.name.lower() in _YAML_NAMES or ("names" in keys and len(keys) > 1)):
                 return path
         labels = folder / "labels"
-        if os.path.isdir(folder / "images") and any(
-            path for each in ("*.txt", "*/*.txt") for path in labels.glob(each)
-        ):
+        texts = (path for each in ("*.txt", "*/*.txt") for path in labels.glob(each))
+        if os.path.isdir(folder / "images") and any(texts):
             return folder
     except (OSError, ValueError):
         pass  # what cannot be looked into is no data set
@@ -359,7 +358,8 @@ def _report_same_parts(parts: Mapping[str, tuple[Path, ...]], where: str, notes:
     for first, second in (("train", "val"), ("train", "test")):
         for one in real.get(first, ()):
             for other in real.get(second, ()):
-                if one == other or one in other.parents or other in one.parents:
+                folders = os.path.isdir(one) and os.path.isdir(other)
+                if one == other or (folders and (one in other.parents or other in one.parents)):
                     held = "the same" if one == other else "one inside the other"
                     message = f"{first} and {second} are {held}: {other}; scores on rows that were learned say nothing"
                     notes.warn("same-part", message, where, f"Give {second} images of its own.")
@@ -378,7 +378,8 @@ def _names_without_yaml(folder: Path, notes: Findings) -> dict[int, str]:
     """The names in a classes.txt, as labelling tools write it, else the numbers that the labels use."""
     for path in (folder / "classes.txt", folder / "labels" / "classes.txt"):
         if os.path.isfile(path):
-            return dict(enumerate(as_label(line) for line in _text(path).split("\n") if line.strip()))
+            names = enumerate(map(as_label, _text(path).split("\n")))
+            return {index: name for index, name in names if name}
     used: set[int] = set()
     for path in sorted((folder / "labels").rglob("*.txt")):
         used.update(map(int, re.findall(r"^[ \t]*([0-9]{1,4})\s", _text(path), re.MULTILINE)))
@@ -404,7 +405,7 @@ def read_yolo(yaml: Path, part: str, notes: Findings) -> Iterator[Row]:
 
 def _rows(facts: YoloFacts, part: str, source: str, notes: Findings) -> Iterator[Row]:
     images = sorted({path for place in facts.parts[part] for path in _images(place)})
-    labelled = 0
+    labelled = unlabelled = 0
     for number, path in enumerate(images, 1):
         shown = _shown(path)
         if not os.path.isfile(path):
@@ -417,15 +418,15 @@ def _rows(facts: YoloFacts, part: str, source: str, notes: Findings) -> Iterator
             continue
         label = next((each for each in (_label_of(path), path.with_suffix(".txt")) if os.path.isfile(each)), None)
         boxes = _read_label(label, facts, size, notes) if label else []
+        labelled, unlabelled = labelled + (label is not None), unlabelled + (label is None)
         if label is None:
             message, fix = f"{shown} has no label file", "It counts as background; an empty file says so without doubt."
             notes.warn("no-label-file", message, shown, fix)
-        labelled += label is not None
         if boxes is not None:
             yield image_row(number, shown, path, size, repair_boxes(boxes, shown, size, notes, corners=False))
     if not images:
         notes.error("no-images", f"{part} of {source} has no images", source, f"Put images where {part}: leads.")
-    elif not labelled:
+    elif unlabelled and not labelled:
         fix = "Put the label of images/a.jpg into labels/a.txt."
         notes.error("no-labels", f"no image of {part} of {source} has a label file", source, fix)
     _report_orphans({path.parent for path in images}.union(filter(os.path.isdir, facts.parts[part])), notes)
@@ -514,9 +515,7 @@ def _parse_line(line: str, where: str, facts: YoloFacts, size: tuple[int, int]) 
         meaning = "which is no number" if number is None else f"the name of class {number} and not its index"
         problem = f"begins with {fields[0][:40]!r}, {meaning}{'; ' + pixels if pixels else ''}"
     elif len(values) < len(rest):
-        problem = (
-            f"holds {next(each for each, number in zip(fields, numbers) if number is None)[:40]!r}, which is no number"
-        )
+        problem = f"holds {fields[numbers.index(None)][:40]!r}, which is no number"
     elif len(rest) == 5 and not facts.keypoints:
         problem = "has 6 numbers instead of 5; it looks like a prediction with its confidence"
     elif len(rest) < 4 or (len(rest) % 2 and not facts.keypoints):
@@ -532,7 +531,7 @@ def _parse_line(line: str, where: str, facts: YoloFacts, size: tuple[int, int]) 
     name = facts.names.get(int(index))
     if name is None:
         known = f"the {len(facts.names)} names have no such index"
-        return Fault("unknown-class", f"is of class {int(index)}; {known}", "It is left out; correct it or add a name.")
+        return Fault("unknown-class", f"is of class {index:g}; {known}", "It is left out; correct it or add a name.")
     width, height = size
     if len(values) > 4 and not facts.keypoints:
         left, right, top, bottom = min(values[::2]), max(values[::2]), min(values[1::2]), max(values[1::2])

@@ -16,10 +16,10 @@ from forge_tui.cli.data import MAP_HELP, PREPARE_HELP, parse_pairs
 from forge_tui.cli.output import say, show, show_json
 from forge_tui.finding_lines import grouped
 from forge_tui.plain import plain
+from forge_tui.previews import preview_lines
 
 _BAR_AFTER_SECONDS = 1.0
 _BAR_EVERY_SECONDS = 0.2
-_SHOWN_CHARACTERS = 300
 
 
 @app.command()
@@ -96,8 +96,8 @@ def _show_first(first: DatasetProfile) -> None:
     facts = [first.format, first.encoding, f"{first.rows:,} rows" if first.rows is not None else None]
     show(f"{Path(first.path).name}: {', '.join(fact for fact in facts if fact)}")
     _show_roles(first)
-    for row in first.stats["preview"][:2]:
-        show(f"{row['where']}: {_marked(row)}")
+    for line in preview_lines(first):
+        show(line)
 
 
 def _show_roles(profile: DatasetProfile) -> None:
@@ -110,13 +110,6 @@ def _show_roles(profile: DatasetProfile) -> None:
 def _short(example: str) -> str:
     text = plain(example)
     return text if len(text) <= 24 else f"{text[:23]}…"
-
-
-def _marked(row: Mapping[str, Any]) -> str:
-    """A row as the model sees it, in one line; «what it learns to give» is marked."""
-    text = "".join(f"«{piece['text']}»" if piece["learned"] else piece["text"] for piece in row["pieces"])
-    text = text.replace("\n", "⏎")
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} …"
 
 
 def _show(profile: DatasetProfile, asked: str | None) -> None:

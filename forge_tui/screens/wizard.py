@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,29 +18,41 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from backends.contract import DatasetProfile, ForgeError
-from backends.formats.checks import check_data
+from backends.contract import DatasetProfile, ForgeError, PreparationOptions, parse_settings
+from backends.formats.checks import CheckRequest, check
 from backends.registry import find_task
 from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
 from forge_tui.plain import plain
 from forge_tui.planning import Planned, plan_run
+from forge_tui.previews import preview_lines
 from forge_tui.screens.wizard_steps import (
     OTHER_FOLDER,
     STEPS,
+    WHOLE_FOLDER,
     Answers,
     Question,
+    cleaning_question,
     column_question,
     data_question,
     folder_question,
     method_question,
     model_question,
+    quality_question,
     review_lines,
     task_question,
 )
 from forge_tui.widgets.line import Line
 
 START = "start"
+_STEP_OF = {"method": "model", "folder": "model", "cleaning": "columns", "quality": "columns"}
+_PROGRESS_SECONDS = 0.25
+# Faults that no task and no other column could mend.
+_NO_DATA = ("no-rows", "nothing-to-learn", "no-classes", "invalid-json", "broken-archive")
+
+
+class _Left(Exception):
+    """The person went elsewhere while data was checked."""
 
 
 class PathField(Input):
@@ -105,7 +118,7 @@ class WizardScreen(Screen[None]):
     def _show(self, place: str) -> None:
         """Put the question of a place on the screen."""
         self._at = place
-        step = {"method": "model", "folder": "model"}.get(place, "columns" if place.startswith("column:") else place)
+        step = _STEP_OF.get(place, "columns" if place.startswith("column:") else place)
         self.set_class(place == "review", "-review")
         question = self._question(place)
         steps = "  ".join(f"{number} {name.upper() if name == step else name}" for number, name in enumerate(STEPS, 1))
@@ -139,6 +152,14 @@ class WizardScreen(Screen[None]):
         if place == "task":
             return task_question(answers.profile, answers.task)
         task = find_task(answers.task or "")
+        if place == "cleaning":
+            asked = cleaning_question(answers.profile, answers.cleaning)
+            assert asked is not None
+            return asked
+        if place == "quality":
+            asked = quality_question(answers.profile, answers.quality)
+            assert asked is not None
+            return asked
         if place.startswith("column:"):
             return column_question(task, place.partition(":")[2], answers.profile)
         if place == "model":
@@ -162,13 +183,15 @@ class WizardScreen(Screen[None]):
         else:
             self._tell(self._findings(self.answers.profile))
 
-    def _findings(self, profile: DatasetProfile) -> list[str]:
-        head = (
-            f"{Path(profile.path).name}: {profile.format}, {profile.encoding or 'binary'}, {profile.rows or 0:,} rows"
-        )
+    def _head(self, profile: DatasetProfile) -> list[str]:
+        facts = [profile.format, profile.encoding, f"{profile.rows:,} rows" if profile.rows is not None else None]
         usable = f", {profile.usable_rows:,} usable" if profile.ok and profile.usable_rows is not None else ""
+        return [f"{Path(profile.path).name}: {', '.join(fact for fact in facts if fact) or 'cannot be read'}{usable}"]
+
+    def _findings(self, profile: DatasetProfile) -> list[str]:
         return [
-            head + usable,
+            *self._head(profile),
+            *preview_lines(profile),
             *(f"✗ {line}" for line in grouped(profile.errors)),
             *(f"! {line}" for line in grouped(profile.warnings)),
         ]
@@ -214,10 +237,18 @@ class WizardScreen(Screen[None]):
         elif self._at == "task":
             self.answers.columns = {} if key != self.answers.task else self.answers.columns
             self.answers.task = key
+            self.answers.cleaning = self.answers.quality = None
             self._check(then="columns")
         elif self._at.startswith("column:"):
             self.answers.columns[self._at.partition(":")[2]] = key
+            self.answers.cleaning = self.answers.quality = None
             self._check(then="next column")
+        elif self._at == "cleaning":
+            self.answers.cleaning = key
+            self._check(then="after cleaning")
+        elif self._at == "quality":
+            self.answers.quality = key
+            self._check(then="after quality")
         elif self._at == "model":
             if key == OTHER_FOLDER:
                 self._go("folder")
@@ -230,8 +261,9 @@ class WizardScreen(Screen[None]):
             self._start()
 
     def _take_data(self, chosen: str) -> None:
-        path = typed_path(chosen)
-        if os.path.isdir(path):
+        whole = chosen.startswith(WHOLE_FOLDER)
+        path = typed_path(chosen.removeprefix(WHOLE_FOLDER))
+        if os.path.isdir(path) and not whole:
             self._typed = f"{path}/" if str(path) != "/" else "/"
             self._show("data")
             return
@@ -257,11 +289,33 @@ class WizardScreen(Screen[None]):
         answers, worker = self.answers, get_current_worker()
         assert answers.data is not None
         known = then != "task"
-        self.app.call_from_thread(self.query_one("#why", Line).show, " checking the data …")
+        why = self.query_one("#why", Line)
+        self.app.call_from_thread(why.show, " checking the data …")
+        shown = time.monotonic()
+
+        def first(profile: DatasetProfile) -> None:
+            self.app.call_from_thread(self._tell, [*self._head(profile), *preview_lines(profile)])
+
+        def progress(share: float) -> None:
+            nonlocal shown
+            if worker.is_cancelled:
+                raise _Left
+            if time.monotonic() - shown >= _PROGRESS_SECONDS:
+                shown = time.monotonic()
+                self.app.call_from_thread(why.show, f" checking the data … {share:.0%}")
+
+        request = CheckRequest(
+            Path(answers.data),
+            answers.task if known else None,
+            answers.columns if known else {},
+            preparation=parse_settings(PreparationOptions, answers.preparation, "preparation"),
+            on_first=first,
+            on_progress=progress,
+        )
         try:
-            profile = check_data(
-                Path(answers.data), answers.task if known else None, answers.columns if known else None
-            )
+            profile = check(request)
+        except _Left:
+            return
         except ForgeError as error:
             self.app.call_from_thread(self._refuse, error, worker)
             return
@@ -280,7 +334,8 @@ class WizardScreen(Screen[None]):
         proposals = profile.proposals or (self.answers.profile.proposals if self.answers.profile else ())
         self.answers.profile = DatasetProfile(**{**vars(profile), "proposals": proposals})
         unreadable = not profile.stats.get("columns")
-        if unreadable or (then == "task" and profile.rows == 0):
+        hopeless = any(finding.code in _NO_DATA for finding in profile.errors)
+        if unreadable or (then == "task" and hopeless):
             self._show("data")
             self._tell(self._findings(profile))
             return
@@ -293,12 +348,24 @@ class WizardScreen(Screen[None]):
         roles = list(task.roles)
         asked = self._at.partition(":")[2] if self._at.startswith("column:") else None
         following = roles if asked is None else roles[roles.index(asked) + 1 :]
-        if following:
+        if following and then in ("columns", "next column"):
             self._go(f"column:{following[0]}")
+        elif then != "after quality" and self._asks_about_rows(profile, then):
+            return
         elif not profile.ok:
             self._show(self._at)  # the findings below say why it cannot go on
         else:
             self._go("model")
+
+    def _asks_about_rows(self, profile: DatasetProfile, then: str) -> bool:
+        """Go to the question whether rows are cleaned, or which are used, where there is something to choose."""
+        if then != "after cleaning" and cleaning_question(profile, self.answers.cleaning) is not None:
+            self._go("cleaning")
+        elif profile.ok and quality_question(profile, self.answers.quality) is not None:
+            self._go("quality")
+        else:
+            return False
+        return True
 
     def _review(self) -> None:
         if self._plan():

@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import DatasetProfile
-from backends.registry import PRESETS, TASKS, Task, find_task
+from backends.formats.folders import looks_like_a_data_set
+from backends.registry import PRESETS, TASKS, Task, find_data, find_task, is_trained
 from forge_tui.paths import typed_path
 from forge_tui.planning import Planned, Request
 from forge_tui.samples import sample_path
 
-DATA_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
+DATA_ENDINGS = tuple(
+    (
+        ".csv .tsv .tab .psv .txt .json .jsonl .ndjson .parquet .arrow .xlsx .conll .bio .iob .gz .zst .zip .yaml .toml"
+    ).split()
+)
 OTHER_FOLDER = "other-folder"
+# Stands before the path of a folder that is taken as a whole.
+WHOLE_FOLDER = "folder:"
 _MOST_FILES = 200
 
 
@@ -29,11 +36,27 @@ class Answers:
     columns: dict[str, str] = field(default_factory=dict)
     model: str | None = None
     method: str | None = None
+    cleaning: str | None = None
+    quality: str | None = None
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """What was answered about the rows, under the names of the preparation."""
+        chosen: dict[str, Any] = {}
+        if self.cleaning == CLEAN:
+            chosen |= {"bad_rows": "drop", "drop_duplicates": True, "merge_spellings": True}
+        kind, _, rest = (self.quality or "").partition(":")
+        if kind == "weigh":
+            chosen["weight_column"] = rest
+        elif kind == "best":
+            least, _, column = rest.partition(":")
+            chosen |= {"quality_column": column, "quality_from": float(least)}
+        return chosen
 
     def request(self) -> Request:
         """The request these answers make."""
         assert self.data is not None
-        return Request(self.data, self.task, None, self.columns, self.model, self.method)
+        return Request(self.data, self.task, None, self.columns, self.model, self.method, preparation=self.preparation)
 
 
 @dataclass(frozen=True)
@@ -54,12 +77,15 @@ STEPS = ("data", "task", "columns", "model", "review")
 def data_question(typed: str) -> Question:
     """Which file? Folders and data files that fit what was typed, and the bundled samples while nothing was."""
     options: list[tuple[str, str]] = [(str(path), text) for path, text in _files(typed)]
+    folder = typed_path(typed) if typed.endswith("/") else None
+    if folder is not None and looks_like_a_data_set(folder):
+        options.insert(0, (f"{WHOLE_FOLDER}{folder}", "this whole folder: its files belong together"))
     if not typed:
         options += [(str(sample_path(task.id)), f"sample: {task.title}") for task in TASKS]
     return Question(
         "data",
         "Which data file?",
-        "CSV, TSV, JSON, JSONL or Parquet; it is checked before anything starts.",
+        "A file or a folder of any usual kind; it is checked before anything starts.",
         tuple(options),
         typed=typed,
     )
@@ -89,16 +115,61 @@ def _files(typed: str) -> list[tuple[Path, str]]:
 
 def task_question(profile: DatasetProfile, chosen: str | None = None) -> Question:
     """What shall be learned? The tasks this data looks to be for, with the reason, then the others."""
-    options = [(each.task, f"{find_task(each.task).title}: {each.reason}") for each in profile.proposals]
+    options = [
+        (each.task, f"{find_task(each.task).title}: {each.reason}")
+        for each in profile.proposals
+        if is_trained(each.task)
+    ]
     named = {key for key, _ in options}
+    others = [find_data(each.task) for each in profile.proposals if not is_trained(each.task)]
+    why = "The first answers fit the columns of your data best."
+    if others and not options:
+        why = f"It looks like {others[0].id}; this version only checks such data."
     options += [(task.id, f"{task.title}: {task.explanation}") for task in TASKS if task.id not in named]
     return Question(
         "task",
         "What shall the model do?",
-        "The first answers fit the columns of your data best.",
+        why,
         tuple(options),
         proposed=chosen or profile.task,
     )
+
+
+CLEAN, AS_IT_IS = "clean", "as-it-is"
+_CLEANABLE = {
+    "duplicate": "leave out rows that repeat another",
+    "train-test-leak": "leave out evaluation rows that training has seen",
+    "label-spellings": "merge labels that differ in case only",
+    "target-not-a-number": "leave out rows whose target is no number",
+    "not-a-number": "take cells that are no numbers as missing",
+}
+
+
+def cleaning_question(profile: DatasetProfile, chosen: str | None = None) -> Question | None:
+    """Shall the rows be cleaned? Asked only where something can be, and what it would be."""
+    found = {finding.code for finding in (*profile.errors, *profile.warnings)} & set(_CLEANABLE)
+    if not found and chosen is None:
+        return None
+    what = "; ".join(text for code, text in _CLEANABLE.items() if code in found) or "what was found before"
+    options = ((CLEAN, f"clean them: {what}"), (AS_IT_IS, "take them as they are"))
+    why = "Your file is not changed; the run remembers what was chosen."
+    return Question("columns", "Shall the rows be cleaned?", why, options, chosen or CLEAN)
+
+
+def quality_question(profile: DatasetProfile, chosen: str | None = None) -> Question | None:
+    """Which rows of mixed quality? Asked only where a column marks how good each row is."""
+    marks: Mapping[str, Mapping[str, float]] = profile.stats.get("quality_columns") or {}
+    if not marks:
+        return None
+    options = [(AS_IT_IS, "all rows: a first run to compare with")]
+    for name, seen in marks.items():
+        least = seen["quarter_below"]
+        options += [
+            (f"best:{least:g}:{name}", f"only rows with {name} from {least:g}: the lowest quarter is left out"),
+            (f"weigh:{name}", f"weigh each row by {name}: better rows are seen more often"),
+        ]
+    why = "Few good rows often teach more than many poor ones; run it both ways and compare."
+    return Question("columns", "Which rows, of mixed quality?", why, tuple(options), chosen or AS_IT_IS)
 
 
 def column_question(task: Task, role: str, profile: DatasetProfile) -> Question:
@@ -159,6 +230,8 @@ def review_lines(planned: Planned) -> list[str]:
         f"{planned.task.title}",
         f"  data    {spec.data}",
         f"          {profile.usable_rows:,} of {profile.rows:,} rows can be used",
+        *([f"          scored on its {spec.eval_part} part"] if spec.eval_part else []),
+        *(f"          prepare: {name} = {value}" for name, value in spec.preparation.items()),
         *(f"          {role} = {column}" for role, column in spec.columns.items()),
         f"  model   {spec.model}, method {spec.method}",
         "",
@@ -167,6 +240,7 @@ def review_lines(planned: Planned) -> list[str]:
     for name, value in spec.settings.items():
         lines.append(f"  {name} = {value}   {spec.reasons.get(name, '')}")
     roles = " ".join(f"--map {shlex.quote(f'{role}={column}')}" for role, column in spec.columns.items())
-    command = f"forge-tui train --data {shlex.quote(spec.data)} --task {spec.task} {roles}"
+    prepare = "".join(f" --prepare {shlex.quote(f'{name}={value}')}" for name, value in spec.preparation.items())
+    command = f"forge-tui train --data {shlex.quote(spec.data)} --task {spec.task} {roles}{prepare}"
     model = f"--model {shlex.quote(spec.model)} --method {spec.method}"
     return [*lines, "", "The same from the shell:", f"  {command} {model}"]

@@ -16,9 +16,9 @@ from backends.contract import DatasetProfile, UsageError
 from backends.formats.checks import check_data
 from backends.formats.columns import Column, summarise
 from backends.formats.reading import open_table, read_rows
+from backends.formats.roles import propose_roles
 from backends.formats.row_faults import plain_fault
 from backends.formats.rows import Row
-from backends.formats.roles import propose_roles
 from backends.registry import TASKS, find_task
 
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()

@@ -124,6 +124,7 @@ def test_the_lists_may_come_in_any_order(tmp_path: Path, order: Sequence[str]) -
         ([-3, -4, 10, 10], "box-clipped", [0, 0, 7, 6]),
         ([2, 20, 5, 6], "box-clipped", [2, 20, 5, 4]),
         ([-1e308, 3, 1.7e308, 4], "box-clipped", [0, 3, 32, 4]),
+        ([28, 20, 10, 20], "box-clipped", [28, 20, 4, 4]),
         ([32, 2, 5, 5], "box-outside", None),
         ([2, -9, 5, 9], "box-outside", None),
         ([1e308, 2, 1e308, 5], "box-outside", None),
@@ -291,6 +292,12 @@ def test_boxes_of_another_size_are_scaled_unless_drawn_on_the_file(
     assert f"{listed[0]} × {listed[1]}" in message(notes, "size-differs")
 
 
+def test_numbers_beyond_all_bounds_are_outside(tmp_path: Path) -> None:
+    path = coco(tmp_path, annotation(5, (-1.7e308, 1, 1.7e308, 5)), images=[image(1, "a.png", 16, 12)])
+    rows, notes = read(path)
+    assert "annotation 5" not in boxes(rows) and ("box-outside", "annotation 5") in places(notes)
+
+
 @pytest.mark.parametrize(("width", "height"), [(None, None), ("32", "24"), (0, -1), ([], {}), (32, None), ("a", 3)])
 def test_a_size_that_is_not_listed_is_no_fault(tmp_path: Path, width: Any, height: Any) -> None:
     rows, notes = read(coco(tmp_path, annotation(), images=[image(1, "a.png", width, height)]))
@@ -306,6 +313,18 @@ def test_a_file_of_corners_is_told_once(tmp_path: Path) -> None:
     assert places(notes) == [("box-corners-everywhere", "coco.json")] and notes.errors()
     assert "2 of 6" in message(notes, "box-corners-everywhere")
     assert len(boxes(rows)) == 6
+
+
+def test_a_file_of_mostly_corners_is_told_once(tmp_path: Path) -> None:
+    used = [annotation(number, box) for number, box in enumerate([CORNERS[1], CORNERS[4], (20, 2, 6, 6)])]
+    assert places(read(coco(tmp_path, *used, categories=CATEGORIES[:1]))[1]) == [
+        ("box-corners-everywhere", "coco.json")
+    ]
+
+
+def test_one_box_is_not_everywhere(tmp_path: Path) -> None:
+    path = coco(tmp_path, annotation(70, CORNERS[1]), categories=CATEGORIES[:1])
+    assert places(read(path)[1]) == [("box-corners", "annotation 70")]
 
 
 def test_two_corners_among_sizes_are_told_one_by_one(tmp_path: Path) -> None:
@@ -596,6 +615,8 @@ def test_images_without_boxes_are_background(tmp_path: Path) -> None:
 def test_a_part_without_labels_or_images_is_an_error(tmp_path: Path) -> None:
     yaml = yolo(tmp_path, None)
     assert [finding.code for finding in read_part(yaml)[1].errors()] == ["no-labels"]
+    write(tmp_path / "images" / "a.png", "no picture")
+    assert read_part(yaml)[1].errors() == ()
     (tmp_path / "images" / "a.png").unlink()
     assert [finding.code for finding in read_part(yaml)[1].errors()] == ["no-images"]
 
@@ -732,6 +753,20 @@ def test_parts_that_share_images_are_told(tmp_path: Path, text: str, told: int) 
     notes = Findings()
     yolo_facts(yaml, notes)
     assert places(notes) == [("same-part", "data.yaml")] * told
+
+
+def test_lists_in_one_folder_are_not_the_same_part(tmp_path: Path) -> None:
+    yaml = yolo(tmp_path, yaml="train: images\nval: images/val.txt\nnames: [cat]")
+    write(tmp_path / "images" / "val.txt", "")
+    notes = Findings()
+    yolo_facts(yaml, notes)
+    assert places(notes) == []
+
+
+def test_an_empty_line_of_classes_keeps_its_number(tmp_path: Path) -> None:
+    yolo(tmp_path).unlink()
+    write(tmp_path / "classes.txt", "cat\n\ndog\n")
+    assert yolo_facts(tmp_path).names == {0: "cat", 2: "dog"}
 
 
 def test_two_names_that_are_the_same_are_told(tmp_path: Path) -> None:

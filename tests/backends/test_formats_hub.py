@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from backends.contract import EXIT_FAILED, EXIT_USAGE, ForgeError, UsageError
 from backends.formats import hub as module
+from backends.formats import hub_transport as transport
 from backends.formats.hub import HubFile, HubListing, download_dataset, list_dataset, looks_like_hub_id
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -239,7 +240,20 @@ def test_what_is_there_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data" / "flowers").mkdir(parents=True)
     assert not looks_like_hub_id("data/flowers")
-    assert looks_like_hub_id("data/trees")
+
+
+def test_what_lies_below_a_folder_that_is_here_is_a_mistyped_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert looks_like_hub_id("data/flowres")
+    (tmp_path / "data" / "flowers").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to("data")
+    (tmp_path / "file").write_text("")
+    for text in ("data/flowres", "data/flowres@main", "data/flowers@main", "linked/flowres"):
+        assert not looks_like_hub_id(text)
+    for text in ("flowers/data", "dat/flowers", "file/flowers"):
+        assert looks_like_hub_id(text)
 
 
 def test_a_text_that_is_no_name_is_not_asked_for(hub: FakeHub) -> None:
@@ -500,7 +514,7 @@ def test_no_network(clean: pytest.MonkeyPatch) -> None:
 def test_a_hub_that_does_not_answer(hub: FakeHub, clean: pytest.MonkeyPatch) -> None:
     done = threading.Event()
     clean.setattr(Handler, "do_GET", lambda self: done.wait(30))
-    clean.setattr(module, "TIMEOUT_SECONDS", 0.05)
+    clean.setattr(transport, "TIMEOUT_SECONDS", 0.05)
     try:
         fails(ForgeError, "cannot be reached", "within 0.05 seconds", of=lambda: list_dataset("x/y"))
     finally:
@@ -647,7 +661,7 @@ def test_a_redirect_in_circles(hub: FakeHub) -> None:
 
 
 def test_a_redirect_from_https_to_http_is_not_followed() -> None:
-    opener = module._opener()
+    opener = transport._opener()
     redirect = next(each for each in opener.handlers if type(each).__name__ == "Careful").redirect_request  # type: ignore[attr-defined]
     with pytest.raises(ForgeError, match="another place"):
         redirect(Request("https://a/"), io.BytesIO(), 302, "", {}, "http://a/")
@@ -655,7 +669,7 @@ def test_a_redirect_from_https_to_http_is_not_followed() -> None:
 
 
 def test_the_token_is_not_in_what_a_failure_prints(hub: FakeHub) -> None:
-    asked = module._Hub("x/y", "main", hub.url, SECRET)
+    asked = transport.Hub("x/y", "main", hub.url, SECRET)
     assert SECRET not in repr(asked)
 
 
@@ -739,11 +753,11 @@ def test_a_person_cuts_it_and_starts_it_again(hub: FakeHub, tmp_path: Path) -> N
     folder = tmp_path / "x--y" / COMMIT
     kept = stored(folder)
     assert list(kept) == ["data/train.csv.part"]
-    assert kept["data/train.csv.part"] == TABLE[: module.BLOCK_BYTES]
+    assert kept["data/train.csv.part"] == TABLE[: transport.BLOCK_BYTES]
     told: list[int] = []
     assert stored(download_dataset(listing, tmp_path, lambda done, _: told.append(done))) == hub.files
-    assert hub.headers("Range")[2] == f"bytes={module.BLOCK_BYTES}-"
-    assert told[1] > module.BLOCK_BYTES
+    assert hub.headers("Range")[2] == f"bytes={transport.BLOCK_BYTES}-"
+    assert told[1] > transport.BLOCK_BYTES
 
 
 def test_a_server_without_ranges_sends_all_again(hub: FakeHub, tmp_path: Path) -> None:
@@ -809,7 +823,7 @@ def test_content_that_is_not_the_listed_one_is_not_kept(hub: FakeHub, tmp_path: 
 def test_more_than_the_listed_size_is_not_kept(hub: FakeHub, name: str, tmp_path: Path) -> None:
     hub.files = {name: hub.files[name]}
     listing = list_dataset("x/y")
-    hub.answers = [lambda handler, content: handler.send(200, content + b"!" * module.BLOCK_BYTES)]
+    hub.answers = [lambda handler, content: handler.send(200, content + b"!" * transport.BLOCK_BYTES)]
     told: list[int] = []
     fails(ForgeError, name, "size", of=lambda: download_dataset(listing, tmp_path, lambda done, _: told.append(done)))
     assert max(told) <= len(hub.files[name])

@@ -235,14 +235,18 @@ def test_a_turned_picture_is_turned_upright_once(kind: str, orientation: int, ke
     assert ImageOps.exif_transpose(loaded).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(
     "exif",
-    [b"Exif\0\0", b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12"],
+    [b"Exif\0\0II", b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12"],
 )
-def test_broken_exif_does_not_spoil_a_picture(exif: bytes, keep: Callable[..., Path]) -> None:
-    path = keep(encoded(picture(), "JPEG", exif=exif))
+def test_broken_exif_does_not_spoil_a_picture(
+    kind: str, exif: bytes, keep: Callable[..., Path], recwarn: pytest.WarningsRecorder
+) -> None:
+    path = keep(encoded(picture(), kind, exif=exif))
     assert inspect_image(path).faults == ()
     assert load_rgb(path).size == (12, 7)
+    assert not recwarn.list
 
 
 def test_an_impossible_orientation_is_none(keep: Callable[..., Path]) -> None:

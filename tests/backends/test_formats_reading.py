@@ -292,7 +292,7 @@ def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
     notes = Findings()
     path = write(tmp_path / "table.csv", f"a,b\n{padding},1\n".encode() + b"caf\xe9,2\nfine,3\n")
     assert [row["b"] for row in rows_of(path, notes)] == ["1", "2", "3"]
-    assert [(note.code, note.where) for note in notes.warnings()] == [("undecodable", "line 3")]
+    assert [(note.code, note.where) for note in notes.warnings()] == [("undecodable", "row 2")]
 
 
 def test_half_a_character_in_json_is_said_and_replaced(tmp_path: Path) -> None:

@@ -302,7 +302,7 @@ def test_escape_during_a_check_is_obeyed(
 
     from forge_tui.screens import wizard
 
-    go_on, check = Event(), wizard.check_table
+    go_on, check = Event(), wizard.check
 
     async def script(person: Any) -> None:
         await person.see("What shall the model do?")
@@ -311,7 +311,7 @@ def test_escape_during_a_check_is_obeyed(
             assert go_on.wait(20)
             return check(*arguments)
 
-        monkeypatch.setattr(wizard, "check_table", slow)
+        monkeypatch.setattr(wizard, "check", slow)
         await person.press("enter")
         await person.see("checking the data")
         await person.press("escape")
@@ -441,10 +441,10 @@ def test_a_file_that_was_corrected_meanwhile_is_read_again(home: Any, here: Path
         ("nowhere.csv", ["There is no file", "Check the path"]),
         ("~nobody-of-that-name/x.csv", ["There is no file", "Check the path"]),
         ("x" * 300, ["File name too long"]),
-        ("empty.csv", ["empty.csv is empty", "0 bytes", "Give a CSV"]),
+        ("empty.csv", ["empty.csv is empty", "0 bytes", "Give CSV"]),
         ("header.csv", ["header.csv has 0 examples", "Add rows below the header"]),
-        ("notes.md", ["notes.md has 0 examples", "Add rows"]),
-        ("picture.csv", ["picture.csv is not a table", "binary data", "Give a CSV"]),
+        ("notes.md", ["notes.md", "one distinct value"]),
+        ("picture.csv", ["picture.csv is not a table", "binary data", "Give CSV"]),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_at_once(
@@ -500,7 +500,7 @@ def test_a_missing_column_is_told_with_the_columns_there_are(home: Any, here: Pa
     async def script(person: Any) -> None:
         await open_wizard(person)
         await give(person, "alone.csv")
-        await person.see("alone.csv: csv", "✗", "[")
+        await person.see("alone.csv: csv", "It looks like text-generation; this version only checks such data.")
         for _ in range(6):
             await person.press("enter")
             await person.settle()
@@ -536,7 +536,7 @@ def test_a_fault_in_the_check_does_not_look_like_a_long_check(
     def broken(*arguments: Any) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr("forge_tui.screens.wizard.check_table", broken)
+    monkeypatch.setattr("forge_tui.screens.wizard.check", broken)
 
     async def script(person: Any) -> None:
         await person.see("The data could not be checked", "ZeroDivisionError: a fault of ours")
