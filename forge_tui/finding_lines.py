@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from backends.contract import Finding
+
+# What a fix says of options, and what it says on a screen, where nobody types options.
+_ON_SCREEN = (
+    (re.compile(r"(?:,|:| with)? --map \w+=[^.:;]+"), " at the question for the columns"),
+    (re.compile(r"[;,:]? ?--prepare [\w=]+(?: leaves them out there)?"), ""),
+    (re.compile(r": --eval-data \S+"), ", put both into a folder and choose the folder"),
+    (re.compile(r"--task ([\w-]+-[\w-]+)"), r"the task \1"),
+    (re.compile(r" with --task and"), " and"),
+)
+
+
+def for_screen(line: str) -> str:
+    """A finding without the options of commands: the wizard asks for what they say."""
+    for pattern, words in _ON_SCREEN:
+        line = pattern.sub(words, line)
+    return line
 
 
 def grouped(findings: Sequence[Finding], places: int = 5) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from backends.contract import DataError, DatasetProfile, PreparationOptions, TaskProposal, UsageError, nearest
-from backends.formats.columns import TableSummary
+from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.datasets import Glance, batches_of, glance, open_data, part_names, part_of_row
 from backends.formats.findings import Findings
 from backends.formats.label_checks import LabelCheck
@@ -200,8 +200,10 @@ def _preview(plan: _Plan, looked: Glance) -> list[dict[str, Any]]:
     shape = plan.shape
     if plan.task is None or shape is None or not plan.is_complete:
         return []
-    shown = replace(shape, name=plan.roles.columns["target"]) if plan.task.is_tabular else shape
-    return preview(plan.task, shown, plan.roles.columns, looked.rows, looked.places)
+    if plan.task.is_tabular:
+        used, _ = feature_columns(looked.table, plan.roles.columns["target"])
+        shape = replace(shape, optional=tuple(used))
+    return preview(plan.task, shape, plan.roles.columns, looked.rows, looked.places)
 
 
 class _Pass:
@@ -381,8 +383,22 @@ class _Pass:
                 f"column {others[0]}",
                 f"If that is the {role}: --map {role}={others[0]}",
             )
+        self._note_codes()
         if task.is_tabular:
             self._judge_dirty_numbers("target" in roles.guessed)
+
+    def _note_codes(self) -> None:
+        """Say which columns of digits are no numbers: a number would lose their zeros or their last digits."""
+        for name, column in self.table.columns.items():
+            if column.kind in ("code", "identifier") and column.codes and column.numbers == column.present:
+                why = "numbers above 64 bit" if column.beyond_64_bit else "leading zeros or very long numbers"
+                example = next((each for each in column.examples), "")
+                self.findings.warn(
+                    "kept-as-text",
+                    f"{name!r} holds {why}, such as {example[:30]}: it is kept as text, no digit is lost",
+                    f"column {name}",
+                    "Nothing to do.",
+                )
 
     def _judge_dirty_numbers(self, guessed_target: bool) -> None:
         for name, column in self.table.columns.items():

@@ -47,6 +47,7 @@ class Column:
     dates: int = 0
     nested: int = 0
     infinite: int = 0
+    beyond_64_bit: int = 0
     words: int = 0
     characters: int = 0
     longest: int = 0
@@ -127,7 +128,7 @@ class Column:
         text = as_text(cell)
         self.characters += len(text) * count
         self.longest = max(self.longest, len(text))
-        if len(self.examples) < 3:
+        if len(self.examples) < 3 and text[:200] not in self.examples:
             self.examples.append(text[:200])
         self.different.add((text,))
         number = as_number(cell, self.decimal_comma)
@@ -139,7 +140,9 @@ class Column:
             return
         self.numbers += count
         self.integers += number.is_integer() * count
-        self.codes += (isinstance(cell, str | int) and is_code(cell)) * count
+        if isinstance(cell, str | int) and is_code(cell):
+            self.codes += count
+            self.beyond_64_bit += (abs(number) >= 2.0**63) * count
         self.minimum = number if self.minimum is None else min(self.minimum, number)
         self.maximum = number if self.maximum is None else max(self.maximum, number)
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from backends.contract import DataError
 from backends.formats.columns import TableSummary
 from backends.formats.findings import Findings
+from backends.formats.flat import flattened, plain_objects
 from backends.formats.folders import open_file, open_folder
 from backends.formats.parts import PART_NAMES, part_of_value
 from backends.formats.reading import read_batches
@@ -19,6 +21,7 @@ from backends.formats.source import Dataset, Source
 from backends.formats.values import is_missing, normal_name
 
 _PART_COLUMNS = ("split", "part", "subset", "partition", "datasplit", "set", "fold")
+_WITH_COLUMNS = ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "xlsx", "mixed")
 # What is looked at for the first answer: enough to tell the task, little enough to come at once.
 GLANCE_ROWS = 2_000
 
@@ -39,24 +42,36 @@ def open_data(path: Path) -> Dataset:
     Raises UsageError when there is nothing to read and DataError when it is no data set.
     """
     if os.path.isdir(path):
-        return with_part_column(open_folder(path))
+        return _looked_into(open_folder(path))
     if path.suffix.lower() == ".toml":
         from backends.formats.mixes import open_mix
 
         return open_mix(path)
-    return with_part_column(open_file(path))
+    return _looked_into(open_file(path))
 
 
-def with_part_column(dataset: Dataset) -> Dataset:
-    """Find the column that says which part a row belongs to, where one file holds all parts."""
-    if len(dataset.parts) > 1 or not dataset.first.columns:
+def _looked_into(dataset: Dataset) -> Dataset:
+    """What only rows tell: columns of plain objects, and the column that says which part a row belongs to."""
+    if dataset.format not in _WITH_COLUMNS:
         return dataset
-    named = [name for name in dataset.first.columns if normal_name(name) in _PART_COLUMNS]
-    if not named:
+    try:
+        first = list(_first_batches(dataset.first))
+    except DataError:
+        return dataset  # the check tells what is broken, with what can be read before it
+    objects = plain_objects(first) if dataset.format not in ("csv", "tsv", "xlsx") else ()
+    dataset = replace(dataset, objects=objects)
+    return _with_part_column(dataset, [flattened(batch, objects) if objects else batch for batch in first])
+
+
+def _with_part_column(dataset: Dataset, first: list[Batch]) -> Dataset:
+    """Find the column that says which part a row belongs to, where one file holds all parts."""
+    columns = dict.fromkeys(name for batch in first for name in batch.columns)
+    named = [name for name in columns if normal_name(name) in _PART_COLUMNS]
+    if len(dataset.parts) > 1 or not named:
         return dataset
     seen: Counter[str] = Counter()
-    for batch in _first_batches(dataset.first):
-        seen.update(str(cell).strip() for cell in batch.columns[named[0]] if not is_missing(cell))
+    for batch in first:
+        seen.update(str(cell).strip() for cell in batch.columns.get(named[0], ()) if not is_missing(cell))
     values = {value: part for value in seen if (part := part_of_value(value)) is not None}
     if len(values) != len(seen) or "train" not in values.values() or len(seen) < 2:
         return dataset
@@ -96,6 +111,8 @@ def batches_of(dataset: Dataset, source: Source, notes: Findings) -> Iterator[Ba
         from backends.formats.mixes import mixed_batches
 
         return mixed_batches(source, notes)
+    if dataset.objects:
+        return (flattened(batch, dataset.objects) for batch in read_batches(source, notes))
     return read_batches(source, notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,7 +90,14 @@ class MediaCheck:
         for file in cell if isinstance(cell, list) else [cell]:
             if isinstance(file, dict):
                 file = file.get("path") if file.get("bytes") is None else file
-            if isinstance(file, dict) or file is None:
+            if file is None:
+                continue
+            if isinstance(file, dict):
+                faults = self._inspect_bytes(file["bytes"], role if role in _INSPECT else "image")
+                for fault in faults:
+                    self.tally.fault(fault, where)
+                if any(fault.fatal for fault in faults):
+                    return False
                 continue
             path = Path(as_text(file))
             path = path if path.is_absolute() else self.base / path
@@ -121,6 +129,17 @@ class MediaCheck:
                 self.rates[facts.rate] += 1
         found: tuple[Fault, ...] = facts.faults
         return found
+
+    def _inspect_bytes(self, content: Any, kind: str) -> tuple[Fault, ...]:
+        """The same for a file that a table holds in a cell."""
+        if not isinstance(content, bytes):
+            return (Fault(f"{kind}-missing", f"there is no {kind} in the cell", "The row is left out."),)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            faults = self._inspect(Path(file.name), kind)
+        self.known.pop(file.name, None)
+        return tuple(fault for fault in faults if fault.code not in _QUIET)
 
     def _digest(self, values: Mapping[str, Any]) -> str:
         """What makes two rows the same: the bytes of the file, and the question or text that goes with it."""

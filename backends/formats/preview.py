@@ -37,8 +37,8 @@ def preview(
 
 def _parts(task: TaskData, shape: Shape, values: Mapping[str, Any], cells: Mapping[str, Any]) -> Parts:
     if task.is_tabular:
-        features = ", ".join(f"{name}={as_text(cell)[:30]}" for name, cell in cells.items() if name != shape.name)
-        return [(features, False), (as_text(values.get("target")), True)]
+        features = ", ".join(f"{name}={as_text(cells.get(name))[:30]}" for name in shape.optional)
+        return [(f"{features}  ", False), (as_text(values.get("target")), True)]
     if task.id in ("text-generation", "reward-modeling") or shape.name == "visual-messages":
         found = read_example(shape, values)
         return _example_parts(found) if isinstance(found, Example) else []

@@ -22,6 +22,7 @@ _TRANSLATION_NAMES = ("translation", "translated", "translationtext")
 _LANGUAGE_CODES = frozenset(
     "en de fr es it pt nl ru zh ja ko ar hi tr pl cs sv fi da no hu ro el he uk vi th id bg hr sk sl lt lv et".split()
 )
+_CODE = re.compile(r"[a-z]{2}([-_]\w+)?")
 _FEW_ANSWERS = 20
 _REWARD = "a reward model learns to judge from the same pairs"
 
@@ -253,9 +254,8 @@ def _is_prose(column: Column) -> bool:
 
 
 def _language_codes(table: TableSummary) -> dict[str, str] | None:
-    names = [
-        name for name in table.columns if name.lower()[:2] in _LANGUAGE_CODES and re.fullmatch(r"\w\w(_\w+)?", name)
-    ]
+    codes = {name: name.rpartition(".")[2].lower() for name in table.columns}
+    names = [name for name, code in codes.items() if code[:2] in _LANGUAGE_CODES and _CODE.fullmatch(code)]
     return {"source": names[0], "target": names[1]} if len(names) == 2 == len(table.columns) else None
 
 

@@ -38,7 +38,8 @@ class Source:
 class Dataset:
     """A data set as named by a person: its parts (training, validation, test) and the files of each.
 
-    `part_column` names the column that says which part a row belongs to, where one file holds all of them.
+    `part_column` names the column that says which part a row belongs to, where one file holds all of them; `objects`
+    are columns of plain objects, which are read as a column for each of their keys.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Dataset:
     notes: tuple[Finding, ...] = ()
     part_column: str | None = None
     part_values: Mapping[str, str] = field(default_factory=dict)
+    objects: tuple[str, ...] = ()
 
     @property
     def first(self) -> Source:

@@ -152,17 +152,19 @@ class Texts:
                 _keep_first(first_conflicts, position, first)
         fix = "Copies on both sides of the split make the score look better than it is; --prepare drop_duplicates=yes"
         counted = sum(again.values()) - leak_count
-        self._note(tally, "duplicate", twice, counted, f"same {what} as", fix)
+        self._note(tally, "duplicate", twice, counted, f"same {what} as {{}}", fix)
         fix = "The score is too good on rows that training saw; --prepare drop_duplicates=yes leaves them out there."
-        self._note(tally, "train-test-leak", leaks, leak_count, f"same {what} as the training", fix)
+        self._note(tally, "train-test-leak", leaks, leak_count, f"same {what} as {{}}, which is trained on", fix)
         fix = "One of the two labels is wrong; correct it."
-        self._note(tally, "conflicting-labels", first_conflicts, conflicts, "another label than the same text in", fix)
+        self._note(
+            tally, "conflicting-labels", first_conflicts, conflicts, "another label than the same text in {}", fix
+        )
         return again
 
     def _note(self, tally: Tally, code: str, pairs: list[tuple[int, int]], count: int, told: str, fix: str) -> None:
         for position, first in sorted((-last, -before) for last, before in pairs):
             how = "" if self.exact[position] == self.exact[first] else ", but for case and spaces"
-            tally.findings.warn(code, f"{told} {self.where(first)}{how}", self.where(position), fix)
+            tally.findings.warn(code, told.format(self.where(first)) + how, self.where(position), fix)
         tally.findings.count(code, count - len(pairs))
 
     def longer_than(self, tokens: int) -> Iterator[tuple[int, int]]:

@@ -20,6 +20,7 @@ from forge_tui.previews import preview_lines
 
 _BAR_AFTER_SECONDS = 1.0
 _BAR_EVERY_SECONDS = 0.2
+_COLUMNS_SHOWN = 20
 
 
 @app.command()
@@ -93,7 +94,8 @@ class ProgressBar:
 
 def _show_first(first: DatasetProfile) -> None:
     """What the first rows say, at once, however long the rest takes."""
-    facts = [first.format, first.encoding, f"{first.rows:,} rows" if first.rows is not None else None]
+    encoding = {"utf-8-sig": "utf-8 with a byte order mark"}.get(first.encoding or "", first.encoding)
+    facts = [first.format, encoding, f"{first.rows:,} rows" if first.rows is not None else None]
     show(f"{Path(first.path).name}: {', '.join(fact for fact in facts if fact)}")
     _show_roles(first)
     for line in preview_lines(first):
@@ -163,12 +165,26 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
     if "questions_without_answer" in stats:
         show(f"answers: {stats['answers']:,}; questions without one: {stats['questions_without_answer']:,}")
     if features := stats.get("features"):
-        more = " …" if len(features) > 12 else ""
-        show(f"learns from {len(features)} columns: {', '.join(list(features)[:12])}{more}")
+        _show_columns(features, stats["columns"])
     if repaired := stats.get("repaired"):
         show(f"repaired while reading: {_counts(repaired)}")
     for why, count in (stats.get("filtered") or {}).items():
         show(f"left out as you chose: {count:,} {why}")
+
+
+def _show_columns(features: Mapping[str, str], columns: Mapping[str, Any]) -> None:
+    """The columns a table model learns from: kind, gaps and range of each."""
+    show(f"learns from {len(features)} columns:")
+    for name, kind in list(features.items())[:_COLUMNS_SHOWN]:
+        column = columns[name]
+        gaps = f", {column['missing']:,} missing" if column["missing"] else ""
+        if kind == "number" and column["minimum"] is not None:
+            held = f"{column['minimum']:,g} to {column['maximum']:,g}"
+        else:
+            held = f"{column['distinct']:,} values: " + ", ".join(_short(each) for each in column["examples"])
+        show(f"  {plain(name)[:28]:<28} {kind:<9} {held}{gaps}")
+    if len(features) > _COLUMNS_SHOWN:
+        show(f"  and {len(features) - _COLUMNS_SHOWN:,} more columns")
 
 
 def _counts(counts: Mapping[Any, int], most: int = 8) -> str:

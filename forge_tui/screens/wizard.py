@@ -21,7 +21,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from backends.contract import DatasetProfile, ForgeError, PreparationOptions, parse_settings
 from backends.formats.checks import CheckRequest, check
 from backends.registry import find_task
-from forge_tui.finding_lines import grouped
+from forge_tui.finding_lines import for_screen, grouped
 from forge_tui.paths import typed_path
 from forge_tui.plain import plain
 from forge_tui.planning import Planned, plan_run
@@ -192,8 +192,8 @@ class WizardScreen(Screen[None]):
         return [
             *self._head(profile),
             *preview_lines(profile),
-            *(f"✗ {line}" for line in grouped(profile.errors)),
-            *(f"! {line}" for line in grouped(profile.warnings)),
+            *(f"✗ {for_screen(line)}" for line in grouped(profile.errors)),
+            *(f"! {for_screen(line)}" for line in grouped(profile.warnings)),
         ]
 
     # --- answering -------------------------------------------------------------------------------------------

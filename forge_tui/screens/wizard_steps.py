@@ -223,6 +223,11 @@ def method_question(task: Task, chosen: str | None = None) -> Question:
     return Question("model", "How shall it be trained?", "Both work on any encoder.", options, proposed)
 
 
+def _typed(value: Any) -> str:
+    """A value as a person types it."""
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
 def review_lines(planned: Planned) -> list[str]:
     """What will be started: the request with the reason of each setting, and the command that does the same."""
     spec, profile = planned.spec, planned.profile
@@ -231,7 +236,7 @@ def review_lines(planned: Planned) -> list[str]:
         f"  data    {spec.data}",
         f"          {profile.usable_rows:,} of {profile.rows:,} rows can be used",
         *([f"          scored on its {spec.eval_part} part"] if spec.eval_part else []),
-        *(f"          prepare: {name} = {value}" for name, value in spec.preparation.items()),
+        *(f"          prepare: {name} = {_typed(value)}" for name, value in spec.preparation.items()),
         *(f"          {role} = {column}" for role, column in spec.columns.items()),
         f"  model   {spec.model}, method {spec.method}",
         "",
@@ -240,7 +245,7 @@ def review_lines(planned: Planned) -> list[str]:
     for name, value in spec.settings.items():
         lines.append(f"  {name} = {value}   {spec.reasons.get(name, '')}")
     roles = " ".join(f"--map {shlex.quote(f'{role}={column}')}" for role, column in spec.columns.items())
-    prepare = "".join(f" --prepare {shlex.quote(f'{name}={value}')}" for name, value in spec.preparation.items())
+    prepare = "".join(f" --prepare {shlex.quote(f'{name}={_typed(each)}')}" for name, each in spec.preparation.items())
     command = f"forge-tui train --data {shlex.quote(spec.data)} --task {spec.task} {roles}{prepare}"
     model = f"--model {shlex.quote(spec.model)} --method {spec.method}"
     return [*lines, "", "The same from the shell:", f"  {command} {model}"]
