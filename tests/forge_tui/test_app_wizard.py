@@ -576,3 +576,133 @@ def test_markup_and_terminal_sequences_in_the_data_are_text(
     drive(script, size)
     (files,) = list_runs()
     assert condition(files).job
+
+
+# --- which rows --------------------------------------------------------------------------------------------------
+
+
+def repeated(rows: int) -> str:
+    """Texts of which every third repeats the one before."""
+    numbers = [n - 1 if n % 3 == 2 else n for n in range(rows)]
+    return "".join(f"{' '.join(WORDS[n % 7 :])} {n},{'spam' if n % 2 else 'ham'}\n" for n in numbers)
+
+
+@at_both_sizes
+def test_repeated_rows_can_be_left_out_or_kept(
+    home: Any, here: Path, drive: Callable[..., Any], size: tuple[int, int]
+) -> None:
+    (here / "again.csv").write_text("text,label\n" + repeated(90))
+
+    async def script(person: Any) -> None:
+        await person.see("What shall the model do?", "90 rows, 90 usable", "30×")
+        assert "--prepare" not in person.text
+        for words in ("Which column is the text?", "Which column is the label?", "Shall the rows be cleaned?"):
+            await person.press("enter")
+            await person.see(words)
+        assert proposed(person).startswith("clean them: leave out rows that repeat another")
+        await person.press("enter")
+        await person.see("Which model", "60 usable")
+        await person.press("enter")
+        await person.see("Start this run?", "60 of 90 rows can be used", "drop_duplicates = yes")
+        await person.press("escape", "escape")
+        await person.see("Shall the rows be cleaned?")
+        await choose(person, "take them as they are")
+        await person.see("Which model", "90 usable")
+        await person.press("enter")
+        await person.see("Start this run?", "90 of 90 rows can be used")
+        assert "prepare" not in person.text
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+
+    drive(script, size, wizard=True, wizard_data="again.csv")
+    assert only_spec().preparation == {}
+
+
+def test_rows_that_would_stop_a_run_can_be_left_out(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    cells = ["39,1" if n == 7 else str(n * 2.5) for n in range(60)]
+    (here / "dirty.csv").write_text(
+        "colour,price\n" + "".join(f'{WORDS[n % 4]},"{cell}"\n' for n, cell in enumerate(cells))
+    )
+
+    async def script(person: Any) -> None:
+        await person.see("What shall the model do?")
+        for words in ("Which column is the target?", "Shall the rows be cleaned?"):
+            await person.press("enter")
+            await person.see(words)
+        await choose(person, "take them as they are")
+        await person.settle()
+        assert "Which model" not in person.text and "✗" in person.text
+        await choose(person, "clean them")
+        await person.see("Which model", "59 usable")
+        await person.press("enter")
+        await person.see("Start this run?")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+
+    drive(script, wizard=True, wizard_data="dirty.csv")
+    assert only_spec().preparation["bad_rows"] == "drop"
+
+
+def test_a_mark_of_quality_is_asked_about(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    rows = "".join(f"{' '.join(WORDS[n % 7 :])} {n},{'spam' if n % 2 else 'ham'},{n % 20 / 4}\n" for n in range(80))
+    (here / "marked.csv").write_text("text,label,quality\n" + rows)
+
+    async def script(person: Any) -> None:
+        await person.see("What shall the model do?")
+        for words in ("Which column is the text?", "Which column is the label?", "Which rows, of mixed quality?"):
+            await person.press("enter")
+            await person.see(words)
+        assert proposed(person).startswith("all rows")
+        await choose(person, "only rows with quality from 1.25")
+        await person.see("Which model", "60 usable")
+        await person.press("escape")
+        await person.see("Which rows, of mixed quality?")
+        await choose(person, "weigh each row by quality")
+        await person.see("Which model", "80 usable")
+        await person.press("enter")
+        await person.see("Start this run?", "weight_column = quality")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+
+    drive(script, wizard=True, wizard_data="marked.csv")
+    assert only_spec().preparation == {"weight_column": "quality"}
+
+
+def test_a_folder_is_taken_as_a_whole(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    (here / "parts").mkdir()
+    for part in ("train", "test"):
+        (here / "parts" / f"mails_{part}.csv").write_text((here / "texts.csv").read_text().replace("alpha", part))
+
+    async def script(person: Any) -> None:
+        await open_wizard(person)
+        await give(person, "parts/")
+        await person.see("What shall the model do?", "120 rows, 120 usable")
+        for words in ("Which column is the text?", "Which column is the label?"):
+            await person.press("enter")
+            await person.see(words)
+        await person.press("enter")
+        await person.settle()
+        if "Shall the rows be cleaned?" in person.text:
+            await choose(person, "take them as they are")
+        await person.see("Which model")
+        await person.press("enter")
+        await person.see("Start this run?", "scored on its test part")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+
+    drive(script)
+    spec = only_spec()
+    assert (spec.data, spec.eval_part, spec.eval_data) == (str(here / "parts"), "test", None)
+
+
+def test_data_for_a_task_that_is_not_trained_is_told(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    turns = [{"role": "user", "content": "how?"}, {"role": "assistant", "content": "so."}]
+    (here / "chat.jsonl").write_text(
+        "".join(json.dumps({"messages": [{**turns[0], "content": f"how {n}?"}, turns[1]]}) + "\n" for n in range(60))
+    )
+
+    async def script(person: Any) -> None:
+        await person.see("It looks like text-generation; this version only checks such data.", "<|im_start|>user")
+
+    drive(script, wizard=True, wizard_data="chat.jsonl")
+    assert list_runs() == []
