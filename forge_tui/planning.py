@@ -17,7 +17,8 @@ from backends.contract import (
     nearest,
     parse_settings,
 )
-from backends.formats.checks import CheckRequest, check
+from backends.formats.check_request import CheckRequest
+from backends.formats.checks import check
 from backends.registry import PRESETS, Task, find_task
 from forge_tui.paths import data_path, typed_path
 from profiles.starting_settings import starting_settings

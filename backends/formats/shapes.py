@@ -61,6 +61,8 @@ def shapes_of(task: TaskData) -> tuple[Shape, ...]:
     """The shapes of the rows of a task; most tasks have one."""
     if task.id == "text-generation":
         return LANGUAGE_SHAPES
+    if task.id == "reward-modeling":
+        return LANGUAGE_SHAPES[:1]
     if task.id == "visual-question-answering":
         return _VISUAL
     return (Shape(task.id, None, task.roles, task.optional),)

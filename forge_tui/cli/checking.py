@@ -38,7 +38,7 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Say what data is, what it is for and everything that is wrong with it."""
-    from backends.formats.checks import CheckRequest
+    from backends.formats.check_request import CheckRequest
     from backends.formats.checks import check as run_check
     from forge_tui.hub_data import local_data
     from forge_tui.token_counts import counter_of

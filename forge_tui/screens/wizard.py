@@ -19,7 +19,8 @@ from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from backends.contract import DatasetProfile, ForgeError, PreparationOptions, parse_settings
-from backends.formats.checks import CheckRequest, check
+from backends.formats.check_request import CheckRequest
+from backends.formats.checks import check
 from backends.registry import find_task
 from forge_tui.finding_lines import for_screen, grouped
 from forge_tui.paths import typed_path

@@ -1,0 +1,97 @@
+"""Decides what data is checked for: the task, and which column plays which role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from backends.contract import TaskProposal, UsageError, nearest
+from backends.formats.columns import TableSummary, feature_columns
+from backends.formats.datasets import Glance
+from backends.formats.preview import preview
+from backends.formats.proposals import propose_tasks
+from backends.formats.roles import Roles, propose_roles
+from backends.formats.shapes import Shape, shapes_of
+from backends.formats.source import Dataset
+from backends.registry import TASK_DATA, TaskData, find_data
+
+
+@dataclass(frozen=True)
+class Plan:
+    """For which task the rows are looked at, and which column plays which role."""
+
+    task: TaskData | None
+    strategy: str | None
+    roles: Roles
+    proposals: tuple[TaskProposal, ...]
+
+    @property
+    def shape(self) -> Shape | None:
+        """How the rows are written, where that is known."""
+        if self.roles.shape is not None:
+            return self.roles.shape
+        return shapes_of(self.task)[0] if self.task is not None and len(shapes_of(self.task)) == 1 else None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every needed role has its column."""
+        shape = self.shape
+        return self.task is not None and shape is not None and set(shape.needed) <= set(self.roles.columns)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether a tokenizer has something to count."""
+        return self.task is not None and self.task.reads == "text"
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there are media files to look at, though another role may be missing."""
+        return self.shape is not None and bool({"image", "audio", "video"} & set(self.roles.columns))
+
+
+def make_plan(
+    task: TaskData | None, dataset: Dataset, table: TableSummary, looked: Glance, given: Mapping[str, str]
+) -> Plan:
+    """Choose the task, where none was asked for, and fill its roles; `table` may be of some rows or of all.
+
+    Raises UsageError for a role or column that was named and is not there.
+    """
+    _check_names(table, given)
+    proposals = propose_tasks(table, looked.rows, dataset.format, given)
+    strategy = None
+    if task is None and proposals:
+        task, strategy = find_data(proposals[0].task), proposals[0].strategy
+    if task is None:
+        return Plan(None, None, Roles({}), proposals)
+    if not table.rows:
+        return Plan(task, strategy, Roles({}), proposals)
+    usable = table
+    if dataset.part_column is not None:
+        columns = {name: column for name, column in table.columns.items() if name != dataset.part_column}
+        usable = TableSummary(table.rows, columns, table.decimal_comma)
+    return Plan(task, strategy, propose_roles(task, usable, given), proposals)
+
+
+def _check_names(table: TableSummary, given: Mapping[str, str]) -> None:
+    """What was named must be there, whatever the task is."""
+    known = {role for data in TASK_DATA for shape in shapes_of(data) for role in shape.roles}
+    for role, column in given.items():
+        if role not in known:
+            fix = f"Correct it{nearest(role, tuple(known))}."
+            raise UsageError(f"There is no role {role!r}", f"the roles are {', '.join(sorted(known))}", fix)
+        if column not in table.columns:
+            names = tuple(table.columns)
+            fix = f"Correct it{nearest(column, names)}."
+            raise UsageError(f"There is no column {column!r}", f"the columns are {', '.join(names[:30])}", fix)
+
+
+def preview_of(plan: Plan, looked: Glance) -> list[dict[str, Any]]:
+    """The first usable rows as the model will see them, once the roles are filled."""
+    shape = plan.shape
+    if plan.task is None or shape is None or not plan.is_complete:
+        return []
+    if plan.task.is_tabular:
+        used, _ = feature_columns(looked.table, plan.roles.columns["target"])
+        shape = replace(shape, optional=tuple(used))
+    return preview(plan.task, shape, plan.roles.columns, looked.rows, looked.places)

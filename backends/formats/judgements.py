@@ -1,0 +1,251 @@
+"""What the desk says of data as a whole, once its rows were read: columns, parts, lengths, what was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.contract import UsageError, nearest
+from backends.formats.check_plan import Plan
+from backends.formats.check_request import CheckRequest
+from backends.formats.columns import TableSummary
+from backends.formats.datasets import part_names
+from backends.formats.findings import Findings
+from backends.formats.parts import part_of_name
+from backends.formats.shapes import shapes_of
+from backends.formats.source import Dataset
+from backends.formats.tally import Tally, Texts
+
+# Few models read more at once; where the context of a model is known, that is the limit.
+LONGEST_USUAL = 8_192
+# Formats whose columns carry no names of a person's own, so that nothing was guessed from them.
+_NAMELESS = ("text", "conll", "squad", "coco", "yolo", "image-folder", "video-folder", "audio-folder")
+
+_FOLDERS = "Put the files of each class into a folder named after it, and name the folder above."
+_SPOKEN = "Write a metadata.csv beside them with the columns file_name and transcription."
+# What to do with files that come alone, without a word of what is to be learned from them.
+_LOOSE_FILES = {
+    "image": ("one picture is no data set", _FOLDERS),
+    "image-folder": ("the pictures lie in no class folders, so nothing says what is to be learned", _FOLDERS),
+    "video": ("one video is no data set", _FOLDERS),
+    "video-folder": ("the videos lie in no class folders, so nothing says what is to be learned", _FOLDERS),
+    "audio": ("one recording is no data set", _SPOKEN),
+    "audio-folder": ("nothing says what is spoken in the recordings", _SPOKEN),
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one reading of the data brought together."""
+
+    request: CheckRequest
+    dataset: Dataset
+    plan: Plan
+    table: TableSummary
+    tally: Tally
+    texts: Texts | None = None
+    model_limit: int | None = None
+
+    @property
+    def findings(self) -> Findings:
+        """Where what is found is noted."""
+        return self.tally.findings
+
+
+def says_nothing(evidence: Evidence) -> bool:
+    """Whether there is nothing to judge: no rows, or one column that always says the same."""
+    source, table = evidence.dataset.first, evidence.table
+    name = source.path.name
+    if not table.rows:
+        where = f"column {source.columns[0]}" if source.columns else name
+        names = f"; the columns are {', '.join(source.columns[:12])}" if source.columns else ""
+        evidence.findings.error("no-rows", f"{name} has 0 examples{names}", where, "Add rows below the header.")
+        return True
+    only = next(iter(table.columns.values())) if len(table.columns) == 1 else None
+    if only is not None and only.distinct <= 1 and only.media is None and only.holds is None:
+        evidence.findings.error(
+            "nothing-to-learn",
+            f"there is one column, {only.name!r}, with one distinct value: nothing to learn and no target",
+            f"column {only.name}",
+            "Add the columns to learn from and the one to predict.",
+        )
+        return True
+    return False
+
+
+def say_no_task(evidence: Evidence) -> None:
+    """The error that nothing can be learned from these columns, as far as their names and contents tell."""
+    columns = evidence.table.columns
+    kinds = ", ".join(f"{name} ({column.kind})" for name, column in list(columns.items())[:12])
+    empty = next((name for name, column in columns.items() if column.kind == "empty"), None)
+    if empty is not None:
+        evidence.findings.error(
+            "empty-column", f"column {empty!r} is empty in every row", f"column {empty}", "Fill it."
+        )
+        return
+    evidence.findings.error(
+        "no-task",
+        f"no task fits these columns: {kinds}",
+        f"column {next(iter(columns), '?')}",
+        "Say what to do with --task and which column is what with --map role=column.",
+    )
+
+
+def judge_roles(evidence: Evidence) -> None:
+    """Whether every role has its column, and what was guessed on the way."""
+    task, roles, findings = evidence.plan.task, evidence.plan.roles, evidence.findings
+    assert task is not None
+    if evidence.plan.shape is None:
+        shapes = "; ".join(f"{', '.join(shape.needed)}" for shape in shapes_of(task))
+        findings.error(
+            "no-column-for-role",
+            f"no columns hold what {task.id} reads; the columns are {', '.join(list(evidence.table.columns)[:20])}",
+            "the header",
+            f"Rows hold one of these: {shapes}. Name them with --map role=COLUMN.",
+        )
+        return
+    for role in evidence.plan.shape.needed:
+        if role not in roles.columns and evidence.dataset.format in _LOOSE_FILES:
+            what, fix = _LOOSE_FILES[evidence.dataset.format]
+            findings.error("no-classes", f"{evidence.dataset.path.name}: {what}", role, fix)
+        elif role not in roles.columns:
+            findings.error(
+                "no-column-for-role",
+                f"no column could be the {role}; the columns are {', '.join(list(evidence.table.columns)[:20])}",
+                f"role {role}",
+                f"Name it: --map {role}=COLUMN",
+            )
+        elif role in roles.guessed and evidence.dataset.format not in _NAMELESS:
+            findings.warn(
+                "guessed-role",
+                f"{roles.columns[role]!r} was taken as the {role} by its content, not by its name",
+                f"column {roles.columns[role]}",
+                f"Name another with --map {role}=COLUMN",
+            )
+    for role, others in dict(roles.others).items():
+        findings.warn(
+            "other-reading",
+            f"{roles.columns[role]!r} was taken as the {role}; by its name {others[0]!r} could be it too",
+            f"column {others[0]}",
+            f"If that is the {role}: --map {role}={others[0]}",
+        )
+    _note_codes(evidence)
+    if task.is_tabular:
+        _judge_dirty_numbers(evidence, "target" in roles.guessed)
+
+
+def _note_codes(evidence: Evidence) -> None:
+    """Say which columns of digits are no numbers: a number would lose their zeros or their last digits."""
+    for name, column in evidence.table.columns.items():
+        if column.kind in ("code", "identifier") and column.codes and column.numbers == column.present:
+            why = "numbers above 64 bit" if column.beyond_64_bit else "leading zeros or very long numbers"
+            example = next((each for each in column.examples), "")
+            evidence.findings.warn(
+                "kept-as-text",
+                f"{name!r} holds {why}, such as {example[:30]}: it is kept as text, no digit is lost",
+                f"column {name}",
+                "Nothing to do.",
+            )
+
+
+def _judge_dirty_numbers(evidence: Evidence, guessed_target: bool) -> None:
+    """Name the cells that are no numbers in columns of numbers."""
+    for name, column in evidence.table.columns.items():
+        if name == evidence.plan.roles.columns.get("target") or not column.dirty:
+            continue
+        for where, text in column.not_numbers:
+            message = f"{name!r} holds numbers, but here {text!r}"
+            if guessed_target and evidence.request.preparation.bad_rows != "drop":
+                fix = "Correct it; or name the target with --map target=COLUMN, then it counts as missing elsewhere."
+                evidence.findings.error("not-a-number", message, where, fix)
+            else:
+                evidence.findings.warn("not-a-number", message, where, "It counts as missing.")
+        evidence.findings.count("not-a-number", column.dirty - len(column.not_numbers))
+
+
+def judge_parts(evidence: Evidence) -> None:
+    """Whether every part has rows to score on, and whether an evaluation file lies beside that nobody named."""
+    tally = evidence.tally
+    for name in part_names(evidence.dataset):
+        if name != evidence.dataset.training_part and tally.read[name] and not tally.usable[name]:
+            evidence.findings.error(
+                "no-evaluation-rows",
+                f"none of the {tally.read[name]:,} rows of the {name} part can be used",
+                f"{name} part",
+                "Give it the same columns and labels as the training part.",
+            )
+    source = evidence.dataset.first
+    beside = (
+        _evaluation_beside(source.path)
+        if len(evidence.dataset.parts) == 1 and not evidence.dataset.part_column
+        else None
+    )
+    if beside is not None and evidence.request.path.is_file():
+        evidence.findings.warn(
+            "evaluation-beside",
+            f"{beside.name} beside it looks like the evaluation part",
+            beside.name,
+            f"To score on it: --eval-data {beside.name}",
+        )
+
+
+def judge_lengths(evidence: Evidence) -> None:
+    """Which texts are longer than a model reads at once."""
+    texts = evidence.texts
+    if texts is None or not evidence.plan.reads_text:
+        return
+    known = evidence.request.longest or evidence.model_limit
+    if known is None and evidence.plan.shape is not None and evidence.plan.shape.name == "text":
+        return  # plain texts are put together and divided anyway
+    limit = known or LONGEST_USUAL
+    code = "longer-than-context" if known else "very-long"
+    what = "the model reads" if known else "most models read"
+    for position, count in texts.longer_than(limit):
+        evidence.findings.warn(
+            code,
+            f"{'about ' if texts.tokens is None else ''}{count:,} tokens; {what} {limit:,} at once",
+            texts.where(position),
+            "What is beyond is cut; divide the text, or choose a model that reads more.",
+        )
+
+
+def judge_preparation(evidence: Evidence) -> None:
+    """Whether the columns that were chosen for something are there and hold what that needs."""
+    kinds = {"quality_column": ("number",), "weight_column": ("number",), "time_column": ("number", "date")}
+    for option in ("quality_column", "weight_column", "group_column", "time_column"):
+        name = getattr(evidence.request.preparation, option)
+        if name is not None and name not in evidence.table.columns:
+            names = tuple(evidence.table.columns)
+            raise UsageError(
+                f"There is no column {name!r} for {option}",
+                f"the columns are {', '.join(names[:30])}",
+                f"Correct it{nearest(name, names)}.",
+            )
+        if name is not None and evidence.table.columns[name].kind not in (*kinds.get(option, ()), "constant"):
+            if option in kinds:
+                evidence.findings.error(
+                    "wrong-kind",
+                    f"{name!r} cannot be the {option}: it holds {evidence.table.columns[name].kind}, "
+                    f"not {' or '.join(kinds[option])}",
+                    f"column {name}",
+                    "Choose another column.",
+                )
+    for why, count in evidence.tally.filtered.items():
+        evidence.tally.stats.setdefault("filtered", {})[why] = count
+
+
+def _evaluation_beside(path: Path) -> Path | None:
+    """A file of the same name but for its part, such as `x_test.csv` beside `x_train.csv`."""
+    stem, part = part_of_name(path.name.removesuffix("".join(path.suffixes)))
+    if part != "train":
+        return None
+    found: dict[str, Path] = {}
+    try:
+        for other in sorted(path.parent.iterdir()):
+            if other.suffixes == path.suffixes and other != path:
+                other_stem, other_part = part_of_name(other.name.removesuffix("".join(other.suffixes)))
+                if other_stem.lower() == stem.lower() and other_part in ("validation", "test"):
+                    found.setdefault(other_part, other)
+    except OSError:
+        return None
+    return found.get("validation") or found.get("test")
