@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import DataError, PreparationOptions, parse_settings
+from backends.formats.classes import FEWEST_ROWS
 from backends.formats.columns import TableSummary, summarise
 from backends.formats.datasets import open_data, read_part
 from backends.formats.distinct import as_hashes, normal_hash
-from backends.formats.label_checks import FEWEST_ROWS
 from backends.formats.row_faults import plain_fault
 from backends.formats.rows import Row
 from backends.formats.source import Dataset, Source

@@ -174,13 +174,10 @@ def judge_parts(evidence: Evidence) -> None:
                 f"{name} part",
                 "Give it the same columns and labels as the training part.",
             )
-    source = evidence.dataset.first
-    beside = (
-        _evaluation_beside(source.path)
-        if len(evidence.dataset.parts) == 1 and not evidence.dataset.part_column
-        else None
-    )
-    if beside is not None and evidence.request.path.is_file():
+    dataset, path = evidence.dataset, evidence.request.path
+    alone = len(dataset.parts) == 1 and dataset.part_column is None and evidence.request.eval_path is None
+    beside = _evaluation_beside(path) if alone and path.is_file() else None
+    if beside is not None:
         evidence.findings.warn(
             "evaluation-beside",
             f"{beside.name} beside it looks like the evaluation part",

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from backends.formats.classes import FEWEST_ROWS, say_too_few, warn_little
 from backends.formats.columns import TableSummary
 from backends.formats.distinct import Distinct
 from backends.formats.findings import Fault
-from backends.formats.label_checks import FEWEST_ROWS, say_too_few, warn_little
 from backends.formats.language import Example, quick_words, read_example
 from backends.formats.roles import could_be_classes
 from backends.formats.rows import Batch

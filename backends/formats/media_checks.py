@@ -9,10 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backends.formats.columns import TableSummary
-from backends.formats.findings import Fault
-from backends.formats.images import inspect_image
-from backends.formats.label_checks import (
+from backends.formats.classes import (
     FEWEST_ROWS,
     LABELS_SHOWN,
     Labels,
@@ -21,6 +18,9 @@ from backends.formats.label_checks import (
     say_too_few,
     warn_little,
 )
+from backends.formats.columns import TableSummary
+from backends.formats.findings import Fault
+from backends.formats.images import inspect_image
 from backends.formats.movies import inspect_video
 from backends.formats.row_faults import row_fault
 from backends.formats.rows import Batch

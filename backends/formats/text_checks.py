@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from backends.formats.classes import FEWEST_ROWS, LABELS_SHOWN, say_too_few, warn_little
 from backends.formats.columns import TableSummary
-from backends.formats.label_checks import FEWEST_ROWS, LABELS_SHOWN, say_too_few, warn_little
 from backends.formats.row_faults import answers_of, row_fault
 from backends.formats.rows import Batch
 from backends.formats.shapes import Shape

@@ -1,0 +1,189 @@
+"""Counts classes and judges whether there is enough of each to learn from."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from backends.formats.columns import TableSummary
+from backends.formats.findings import Findings
+from backends.formats.roles import MOST_CLASS_IDS
+from backends.formats.tally import Tally
+from backends.formats.values import as_label, as_text, normal_name
+from backends.registry import Minimum, TaskData
+
+LABELS_SHOWN = 200
+# Below this many usable rows there is nothing to hold out and still learn from.
+FEWEST_ROWS = 4
+_CLASSES_LISTED = 10_000
+
+
+@dataclass
+class Labels:
+    """How often each class stands in the training part, and in how many spellings."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    spellings: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def add(self, cell: Any, part: str) -> int:
+        """Count the label of a row; returns a number that stands for it."""
+        label = as_label(cell)
+        if part == "train":
+            self.counts[label] += 1
+            if len(self.spellings) < _CLASSES_LISTED:
+                self.spellings.add(as_text(cell))
+        else:
+            self.elsewhere[label] += 1
+        return self.numbers.setdefault(label, len(self.numbers)) if len(self.numbers) < 1_000_000 else -1
+
+
+def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mapping[str, str], labels: Labels) -> None:
+    """Whether there is enough to learn: rows, classes, spellings; what no run could survive is an error."""
+    findings, usable = tally.findings, tally.usable["train"]
+    column = roles[str(task.label_role)]
+    if usable < FEWEST_ROWS:
+        say_too_few(task, tally, table, roles, column)
+        return
+    if task.numeric_label:
+        _judge_numbers(task, tally, table, column)
+        warn_little(task.minimum, usable, findings)
+        return
+    counts = labels.counts
+    if len(counts) < 2:
+        findings.error(
+            "one-class",
+            f"classification needs at least 2 classes, {column!r} has 1: {next(iter(counts), 'none')!r}",
+            f"column {column}",
+            "Add rows of another class, or choose another column.",
+        )
+        return
+    if len(counts) > 0.5 * usable and usable >= 8:
+        findings.error(
+            "too-many-classes",
+            f"{column!r} has {len(counts):,} different values in {usable:,} rows: there is no class to learn",
+            f"column {column}",
+            "Choose another column; a number is predicted by tabular-regression.",
+        )
+        return
+    judge_classes(task.minimum, counts, labels, tally.options.merge_spellings, column, findings)
+    if "class" not in task.minimum.unit:
+        warn_little(task.minimum, usable, findings)
+
+
+def judge_classes(
+    minimum: Minimum, counts: Counter[str], labels: Labels, merged: bool, column: str, findings: Findings
+) -> None:
+    """Warn of classes too rare to split, written in several ways, missing in training or nearly all there is."""
+    for label, count in sorted(counts.items(), key=lambda item: item[1]):
+        if count >= 2:
+            break
+        findings.warn(
+            "rare-class",
+            f"class {label!r} has 1 row, so it cannot be both trained and evaluated",
+            f"class {label}",
+            "It is trained on and never scored; add rows or merge it.",
+        )
+    unseen = [label for label in labels.elsewhere if label not in counts]
+    if unseen:
+        findings.warn(
+            "unseen-class",
+            f"{sum(labels.elsewhere[label] for label in unseen):,} evaluation rows are of classes that training "
+            f"never sees: {', '.join(unseen[:5])}",
+            f"column {column}",
+            "They are left out of the score; add such rows to the training part.",
+        )
+    if not merged:
+        _warn_spellings(counts, len(labels.spellings), column, findings)
+    label, most = counts.most_common(1)[0]
+    if most > 0.9 * sum(counts.values()) and len(counts) > 1:
+        share = most / sum(counts.values())
+        findings.warn(
+            "imbalance",
+            f"{share:.0%} of the rows are {label!r}: always answering that is right {share:.0%} of the time",
+            f"column {column}",
+            "Look at macro F1, not at accuracy; more rows of the rare classes help most.",
+        )
+    if "class" in minimum.unit:
+        small = [label for label, count in counts.items() if count < minimum.absolute]
+        if small:
+            findings.warn(
+                "little-data",
+                f"{len(small)} of {len(counts)} classes have under {minimum.absolute} rows",
+                ", ".join(sorted(small)[:5]),
+                f"Expect weak results there; {minimum.good} {minimum.unit} is a good start.",
+            )
+
+
+def say_too_few(task: TaskData, tally: Tally, table: TableSummary, roles: Mapping[str, str], column: str) -> None:
+    """The error that there is nothing to learn from, with what became of the rows."""
+    usable = tally.usable["train"]
+    empty = [name for name in roles.values() if name in table.columns and table.columns[name].kind == "empty"]
+    why = f"column {empty[0]!r} is empty in every row" if empty else f"{table.rows:,} rows were read"
+    told = ", ".join(f"{count:,} {code}" for code, count in tally.rejected.most_common(3))
+    why += f" and {told}" if told and not empty else ""
+    tally.findings.error(
+        "too-few-rows",
+        f"only {usable} rows can be used: {why}",
+        f"column {empty[0] if empty else column}",
+        f"At least {FEWEST_ROWS} are needed to train and evaluate, "
+        f"{task.minimum.absolute} {task.minimum.unit} to be useful.",
+    )
+
+
+def _judge_numbers(task: TaskData, tally: Tally, table: TableSummary, name: str) -> None:
+    column = table.columns[name]
+    if column.distinct == 1:
+        tally.findings.error(
+            "constant-target",
+            f"the target {name!r} has the same value in every row",
+            f"column {name}",
+            "Choose another target.",
+        )
+    elif column.distinct <= min(MOST_CLASS_IDS // 2, column.present // 10) and column.integers == column.numbers:
+        tally.findings.warn(
+            "few-values-target",
+            f"the target {name!r} has only {column.distinct} different values: are they classes?",
+            f"column {name}",
+            "If they are, use --task tabular-classification; regression treats them as distances.",
+        )
+
+
+def warn_little(minimum: Minimum, usable: int, findings: Findings) -> None:
+    """What to expect from less data than usually works."""
+    if usable < minimum.absolute:
+        findings.warn(
+            "little-data",
+            f"{usable:,} {minimum.unit}, {minimum.absolute:,} is the least that usually works",
+            "the whole file",
+            f"Expect scores that vary by chance; {minimum.good:,} {minimum.unit} is a good start.",
+        )
+
+
+def _warn_spellings(labels: Counter[str], spellings: int, column: str, findings: Findings) -> None:
+    alike: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        alike[label.casefold()].append(label)
+    for words in alike.values():
+        if len(words) > 1:
+            findings.warn(
+                "label-spellings",
+                f"{', '.join(repr(word) for word in sorted(words))} look like one class; "
+                f"{spellings} classes look like {len(alike)}",
+                f"column {column}",
+                "Write them one way, or merge them: --prepare merge_spellings=yes. Spaces around them do not count.",
+            )
+    near: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        near[normal_name(label) or label].append(label)
+    for words in near.values():
+        if len({word.casefold() for word in words}) > 1:
+            findings.warn(
+                "label-alike",
+                f"{', '.join(repr(word) for word in sorted(words))} differ in punctuation only",
+                f"column {column}",
+                "If they are one class, write them one way.",
+            )
