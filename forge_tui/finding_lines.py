@@ -17,6 +17,10 @@ _ON_SCREEN = (
 )
 
 
+# Findings that are a list to choose from.
+_ONE_BY_ONE = ("several-data-sets",)
+
+
 def for_screen(line: str) -> str:
     """A finding without the options of commands: the wizard asks for what they say."""
     for pattern, words in _ON_SCREEN:
@@ -32,8 +36,8 @@ def grouped(findings: Sequence[Finding], places: int = 5) -> list[str]:
     lines = []
     for group in kinds.values():
         first = group[0]
-        if len(group) == 1:
-            lines.append(f"{first.message} [{first.where}]. {first.fix}")
+        if len(group) == 1 or first.code in _ONE_BY_ONE:
+            lines += [f"{each.message} [{each.where}]. {each.fix}" for each in group]
             continue
         rest = group[-1] if group[-1].message.startswith("and ") else None
         count = rest.where.split(" ")[0] if rest else str(len(group))
