@@ -6,7 +6,6 @@ import functools
 import math
 import os
 import re
-import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from backends.contract import DataError
 from backends.formats.findings import Fault
+from backends.formats.media_files import AGAIN, open_media
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +26,6 @@ IMAGE_ENDINGS = (
 # Where Pillow refuses; a few bytes can declare any number of pixels, and each takes four bytes of memory.
 MOST_PIXELS = 178_956_970
 
-_AGAIN = "Copy or download it again, or remove it."
 _CONVERT = "Save the picture again as PNG or JPEG, or remove it."
 
 
@@ -63,26 +62,6 @@ def load_rgb(path: Path) -> Image:
         fault = next(fault for fault in facts.faults if fault.fatal)
         raise DataError(f"{path.name} cannot be used as an image", fault.message, fault.fix, str(path))
     return picture
-
-
-def open_media(path: Path, word: str) -> BinaryIO | Fault:
-    """Open a file that has something in it, without waiting on a pipe; `word` begins the code of the fault."""
-    try:
-        # A pipe that nobody writes to opens at once this way; for a file it changes nothing.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name that no file can have
-        return Fault(f"{word}-missing", "there is no such file", "Correct the path, or put the file there.")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return Fault(f"{word}-unreadable", f"cannot be opened: {reason}", "Make it readable for you, or remove it.")
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_size:
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    if stat.S_ISREG(status.st_mode):
-        return Fault(f"{word}-empty", "is empty: 0 bytes", _AGAIN)
-    what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-    return Fault(f"{word}-unreadable", f"is {what}, not a file", f"Name {word} files only.")
 
 
 def _examine(path: Path) -> tuple[ImageFacts, Image | None]:
@@ -150,7 +129,7 @@ def _size_fault(width: int | None, height: int | None) -> Fault | None:
     if width is None or height is None:
         return None
     if not width or not height:
-        return Fault("image-zero-size", f"says it is {width:,} × {height:,} pixels: there is no picture in it", _AGAIN)
+        return Fault("image-zero-size", f"says it is {width:,} × {height:,} pixels: there is no picture in it", AGAIN)
     return _huge(f"{width:,} × {height:,}") if width * height > MOST_PIXELS else None
 
 
@@ -207,11 +186,11 @@ def _decoding_fault(error: Exception, kind: str, head: bytes, stream: BinaryIO) 
     needed = {"WEBP": int.from_bytes(head[4:8], "little") + 8, "TIFF": int.from_bytes(head[4:8], order)}
     ends_early = os.fstat(stream.fileno()).st_size < needed.get(kind, 0) or isinstance(error, EOFError)
     if ends_early or re.search(r"truncated|only got|not enough", str(error), re.IGNORECASE):
-        return Fault("image-truncated", f"is cut: this {kind} ends before its picture does", _AGAIN)
+        return Fault("image-truncated", f"is cut: this {kind} ends before its picture does", AGAIN)
     reason = str(error) or type(error).__name__
     if isinstance(error, UnidentifiedImageError):
         reason = "what follows its first bytes makes no sense"
-    return Fault("image-broken", f"begins as a {kind} but cannot be decoded: {reason}", _AGAIN)
+    return Fault("image-broken", f"begins as a {kind} but cannot be decoded: {reason}", AGAIN)
 
 
 def _decode(image: Image) -> tuple[Image, list[Fault]]:

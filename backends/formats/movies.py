@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backends.formats.findings import Fault
-from backends.formats.images import open_media
-from backends.formats.sound import chunks
+from backends.formats.media_files import AGAIN, open_media
+from backends.formats.sound_headers import chunks
 
 VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm")
 
-_AGAIN = "Copy or download it again, or remove it."
 _CONVERT = "Save the video as MP4, or remove it."
 # Boxes or elements looked at before the search ends; a real index has hundreds, a long live recording thousands.
 _MOST_PARTS = 100_000
@@ -93,7 +92,7 @@ def inspect_video(path: Path) -> VideoFacts:
             movie = _read_index(_Reader(stream, os.fstat(stream.fileno()).st_size))
         except (OSError, struct.error) as error:
             reason = "its index ends early" if isinstance(error, struct.error) else str(error)
-            fault = Fault("video-broken", f"cannot be read: {reason}", _AGAIN)
+            fault = Fault("video-broken", f"cannot be read: {reason}", AGAIN)
             return VideoFacts(None, None, None, None, None, (fault,))
     if movie is None:
         message = "is no MP4, MOV, AVI, MKV or WebM file, whatever its name says"
@@ -105,15 +104,15 @@ def inspect_video(path: Path) -> VideoFacts:
 def _faults(movie: _Movie) -> Iterator[Fault]:
     if not movie.has_index:
         message = "has no index, so its pictures cannot be found: it is cut, or its recording was not ended"
-        yield Fault("video-cut", message, _AGAIN)
+        yield Fault("video-cut", message, AGAIN)
     elif movie.missing > 0:
-        yield Fault("video-cut", f"is cut: {movie.missing:,} bytes are missing at its end", _AGAIN)
+        yield Fault("video-cut", f"is cut: {movie.missing:,} bytes are missing at its end", AGAIN)
     elif not movie.has_video:
         yield Fault("video-no-picture", "has no video track, only sound or data", "Remove it, or use it as sound.")
     elif not movie.has_pictures or movie.seconds == 0:
-        yield Fault("video-zero-length", "holds 0.0 s of video", _AGAIN)
+        yield Fault("video-zero-length", "holds 0.0 s of video", AGAIN)
     elif movie.width == 0 or movie.height == 0:
-        yield Fault("video-broken", f"says that its pictures are {movie.width} × {movie.height} pixels", _AGAIN)
+        yield Fault("video-broken", f"says that its pictures are {movie.width} × {movie.height} pixels", AGAIN)
 
 
 def _read_index(reader: _Reader) -> _Movie | None:
