@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 from backends.formats.sound_headers import Sound, bytes_at
 
-_WINDOW = 1 << 17  # a page of Ogg has 65,307 bytes at most, so that a whole one lies before any end
+# The first frame is looked for so far: some encoders put padding before it.
+_WINDOW = 1 << 17
 
 _LAYER_1_2_3 = (
     tuple(range(0, 449, 32)),
@@ -49,6 +50,7 @@ def _frame(head: bytes) -> _Frame | None:
 
 
 def mp3(stream: BinaryIO, start: int, size: int) -> Sound | None:
+    """An MPEG audio file, found by three frames in a row; None when it is none."""
     window, place = bytes_at(stream, start, _WINDOW), -1
     while (place := window.find(b"\xff", place + 1)) >= 0:
         frame = _frame(window[place : place + 4])

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from backends.formats.findings import Fault
 from backends.formats.media_files import AGAIN, open_media
@@ -21,19 +21,6 @@ AUDIO_ENDINGS = (".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".ai
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
 # A training row is a word or a sentence; what is longer than this is a recording to be cut up first.
 LONG_SECONDS = 300.0
-
-_MOST_CHUNKS = 10_000
-_MOST_CHANNELS = 256
-_LARGEST_FORM = 4096
-# From this length on a WAV header means "until the end"; the programs that stream do not agree on the number.
-_STREAMED = 0x7FFF0000
-# PCM, float, A-law and mu-law: every sample takes the same room.
-_PLAIN_CODECS = (1, 3, 6, 7)
-_EXTENSIBLE = 0xFFFE
-_OPUS_RATE = 48_000
-_WINDOW = 1 << 17  # a page of Ogg has 65,307 bytes at most, so that a whole one lies before any end
-
-Order = Literal["little", "big"]
 
 
 @dataclass(frozen=True)

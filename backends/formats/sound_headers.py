@@ -38,6 +38,7 @@ class BrokenError(Exception):
 
 
 def bytes_at(stream: BinaryIO, offset: int, count: int) -> bytes:
+    """Some bytes of a file, fewer where it ends."""
     stream.seek(offset)
     return stream.read(count)
 
@@ -68,6 +69,7 @@ def _is_chunk(content: bytes) -> bool:
 
 
 def wav(stream: BinaryIO, start: int, size: int, order: Order) -> Sound:
+    """A WAV file: the form of its samples, and how many of them are there."""
     form, long_length, samples = b"", 0, 0
     for name, offset, length in chunks(stream, start, order):
         content = bytes_at(stream, offset, 40)
@@ -106,6 +108,7 @@ def _wav_sound(form: bytes, order: Order, claimed: int, there: int, samples: int
 
 
 def aiff(stream: BinaryIO, start: int, size: int) -> Sound:
+    """An AIFF or AIFC file."""
     channels = frames = rate = claimed = used = 0
     for name, offset, length in chunks(stream, start, "big"):
         if name == b"COMM":
@@ -123,6 +126,7 @@ def aiff(stream: BinaryIO, start: int, size: int) -> Sound:
 
 
 def flac(stream: BinaryIO, start: int, size: int) -> Sound:
+    """A FLAC file; a cut one is found from its last whole frame."""
     offset, described = start + 4, b""
     for _ in range(_MOST_CHUNKS):
         kind, length = struct.unpack(">B3s", bytes_at(stream, offset, 4))
@@ -180,6 +184,7 @@ def _flac_sound(kind: str, described: bytes) -> Sound:
 
 
 def ogg(stream: BinaryIO, start: int, size: int) -> Sound:
+    """An Ogg file with Vorbis, Opus or FLAC inside; its last page says how long it is."""
     page = bytes_at(stream, start, 27 + 255 + 64)
     packet = page[27 + page[26] :] if len(page) > 27 else b""
     if packet.startswith(b"\x01vorbis"):
