@@ -84,13 +84,14 @@ def open_file(path: Path) -> Dataset:
 
 def open_yolo(yaml: Path) -> Dataset:
     """The parts that a data.yaml names."""
-    facts = yolo_facts(yaml)
+    notes = Findings()
+    facts = yolo_facts(yaml, notes)
     columns = ("image", "width", "height", "boxes")
     parts = {
         {"val": "validation"}.get(part, part): (Source(yaml, "yolo", columns=columns, part=part),)
         for part in facts.parts
     }
-    return Dataset(yaml, "yolo", parts)
+    return Dataset(yaml, "yolo", parts, (*notes.errors(), *notes.warnings()))
 
 
 def looks_like_a_data_set(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import tracemalloc
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,7 +21,8 @@ from backends.formats.boxes import image_size
 from backends.formats.coco import coco_facts, looks_like_coco, read_coco
 from backends.formats.findings import Findings
 from backends.formats.rows import Row
-from backends.formats.yolo import find_yolo, read_yaml_subset, read_yolo, yolo_facts
+from backends.formats.yaml_subset import read_yaml_subset
+from backends.formats.yolo import find_yolo, read_yolo, yolo_facts
 
 WIDTH, HEIGHT = 32, 24
 CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 7, "name": "dog"}]
@@ -1004,7 +1006,9 @@ def test_any_lines_as_labels(workshop: Path, lines: list[str] | bytes) -> None:
     check_rows(rows, notes)
     if not isinstance(lines, bytes):
         said = sum(count for code, count in notes.counts.items() if code not in ("box-clipped", "box-from-polygon"))
-        filled = sum(bool(line.strip()) for line in "\n".join(lines).replace("\r", "\n").split("\n"))
+        filled = sum(
+            bool(line.strip()) for line in "\n".join(lines).removeprefix("\ufeff").replace("\r", "\n").split("\n")
+        )
         assert len(rows[0].cells["boxes"]) + said == filled
 
 
@@ -1034,7 +1038,10 @@ def test_any_yaml(workshop: Path, text: str, keep: bool) -> None:
         assert error.findings and error.what
 
 
-WORDS = st.text("abcXYZ 019.-_/'\"#:é,[]{}!&*|>%@`?~\\", max_size=8)
+# No bare word with a quote behind a space or a sign: only a whole yaml parser tells it from a quoted word.
+WORDS = st.text("abcXYZ 019.-_/'\"#:é,[]{}!&*|>%@`?~\\", max_size=8).filter(
+    lambda word: not re.search(r"""[\s\[{,:]['"]""", word)
+)
 PLAIN = st.recursive(
     WORDS | st.integers(-999, 999) | st.booleans() | st.none(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.integers(0, 99), inner, max_size=3),
