@@ -139,7 +139,7 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
 def _words(job: Job, row: Row, values: Mapping[str, Any]) -> str:
     """What makes two rows the same: the texts, or for tables every cell."""
     if job.task.is_tabular:
-        return "\x1f".join(map(as_text, row.cells.values()))
+        return "\0".join(map(as_text, row.cells.values()))
     return "\n".join(as_text(values[role]) for role in job.task.text_roles)
 
 

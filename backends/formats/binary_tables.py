@@ -27,7 +27,7 @@ def read_parquet(source: Source, notes: Findings) -> Iterator[Batch]:
         names = class_names(table.schema_arrow)
         total, number = max(1, table.metadata.num_rows), 0
         for batch in table.iter_batches(batch_size=_rows_a_batch(table.schema_arrow)):
-            yield _as_batch(batch, number, names, total)
+            yield _as_batch(batch, number, names, total, notes)
             number += batch.num_rows
 
 
@@ -44,9 +44,10 @@ def read_arrow(source: Source, notes: Findings) -> Iterator[Batch]:
         names = class_names(reader.schema)
         number, most = 0, _rows_a_batch(reader.schema)
         for whole in batches:
+            whole.validate(full=True)  # reading a damaged one as it is can end the process
             for start in range(0, whole.num_rows, most):
                 batch = whole.slice(start, most)
-                yield _as_batch(batch, number, names, None)
+                yield _as_batch(batch, number, names, None, notes)
                 number += batch.num_rows
 
 
@@ -61,8 +62,8 @@ def _rows_a_batch(schema: Any) -> int:
     return 16 if any(heavy(kind) for kind in schema.types) else BATCH_ROWS
 
 
-def _as_batch(batch: Any, before: int, names: dict[str, list[str]], total: int | None) -> Batch:
-    columns = {name: cells.to_pylist() for name, cells in zip(batch.schema.names, batch.columns)}
+def _as_batch(batch: Any, before: int, names: dict[str, list[str]], total: int | None, notes: Findings) -> Batch:
+    columns = {name: _cells(cells, name, before, notes) for name, cells in zip(batch.schema.names, batch.columns)}
     for name, classes in names.items():
         if name in columns:
             columns[name] = [_named(cell, classes) for cell in columns[name]]
@@ -70,19 +71,38 @@ def _as_batch(batch: Any, before: int, names: dict[str, list[str]], total: int |
     return Batch(numbers, numbers, columns, "row", (before + batch.num_rows) / total if total else None)
 
 
+def _cells(column: Any, name: str, before: int, notes: Findings) -> list[Any]:
+    """The cells of a column; one that Python cannot hold, such as a date in the year 90,000, is told and missing."""
+    try:
+        cells: list[Any] = column.to_pylist()
+        return cells
+    except Exception:  # a date, a time zone or a text beyond all bounds, each with an error of its own
+        cells = []
+    for number, cell in enumerate(column, before + 1):
+        try:
+            cells.append(cell.as_py())
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
+            message = f"row {number} holds something in {name!r} that cannot be read: {reason}"
+            notes.warn("unreadable-cell", message, f"row {number}", "It counts as missing; write the column again.")
+            cells.append(None)
+    return cells
+
+
 def class_names(schema: Any) -> dict[str, list[str]]:
     """The names behind class numbers, which the `datasets` library keeps beside a schema."""
     found = (schema.metadata or {}).get(b"huggingface")
     try:
         features = json.loads(found)["info"]["features"] if found else {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     named = {}
     for name, feature in features.items() if isinstance(features, dict) else ():
         while isinstance(feature, dict) and feature.get("_type") in ("Sequence", "List", "LargeList"):
             feature = feature.get("feature")
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names"):
-            named[name] = [str(each) for each in feature["names"]]
+        classes = feature.get("names") if isinstance(feature, dict) else None
+        if isinstance(classes, list) and classes and feature.get("_type") == "ClassLabel":
+            named[name] = [str(each) for each in classes]
     return named
 
 

@@ -70,7 +70,10 @@ def make_plan(
     if dataset.part_column is not None:
         columns = {name: column for name, column in table.columns.items() if name != dataset.part_column}
         usable = TableSummary(table.rows, columns, table.decimal_comma)
-    return Plan(task, strategy, propose_roles(task, usable, given), proposals)
+    strategy = strategy or next((each.strategy for each in proposals if each.task == task.id), None)
+    if given:  # what was named may ask for rows of another strategy than the likeliest
+        strategy = None
+    return Plan(task, strategy, propose_roles(task, usable, given, strategy), proposals)
 
 
 def _check_names(table: TableSummary, given: Mapping[str, str]) -> None:

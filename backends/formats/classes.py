@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +12,15 @@ from backends.formats.columns import TableSummary
 from backends.formats.findings import Findings
 from backends.formats.roles import MOST_CLASS_IDS
 from backends.formats.tally import Tally
-from backends.formats.values import as_label, as_text, normal_name
+from backends.formats.values import as_label, as_text
 from backends.registry import Minimum, TaskData
 
 LABELS_SHOWN = 200
 # Below this many usable rows there is nothing to hold out and still learn from.
 FEWEST_ROWS = 4
 _CLASSES_LISTED = 10_000
+# What people write between words in several ways; signs elsewhere are often all that tells two classes apart.
+_BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[\s_.-]+(?=[^\W\d_])|(?<=\w)\.$")
 
 
 @dataclass
@@ -143,7 +146,9 @@ def _judge_numbers(task: TaskData, tally: Tally, table: TableSummary, name: str)
             f"column {name}",
             "Choose another target.",
         )
-    elif column.distinct <= min(MOST_CLASS_IDS // 2, column.present // 10) and column.integers == column.numbers:
+    elif column.distinct <= 3 * (column.present >= 12) or (
+        column.distinct <= min(MOST_CLASS_IDS // 2, column.present // 10) and column.integers == column.numbers
+    ):
         tally.findings.warn(
             "few-values-target",
             f"the target {name!r} has only {column.distinct} different values: are they classes?",
@@ -178,7 +183,7 @@ def _warn_spellings(labels: Counter[str], spellings: int, column: str, findings:
             )
     near: dict[str, list[str]] = defaultdict(list)
     for label in labels:
-        near[normal_name(label) or label].append(label)
+        near[_BETWEEN_LETTERS.sub("", label).casefold()].append(label)
     for words in near.values():
         if len({word.casefold() for word in words}) > 1:
             findings.warn(

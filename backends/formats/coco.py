@@ -28,6 +28,7 @@ from backends.formats.boxes import (
 from backends.formats.findings import Findings
 from backends.formats.rows import Row
 from backends.formats.source import data_error
+from backends.formats.streams import JSON_PIECE, Utf8
 from backends.formats.values import as_label, as_number
 
 Key = int | str
@@ -344,7 +345,7 @@ def _parse(stream: TextIO) -> Iterator[tuple[str, dict[str, Any] | None]]:
     record: dict[str, Any] | None = None
     # The parser's plain events: those that name each level by its whole path take memory by the square of the depth.
     try:
-        for event, value in ijson.basic_parse(_Utf8(stream), use_float=True):
+        for event, value in ijson.basic_parse(Utf8(stream), use_float=True, buf_size=JSON_PIECE):
             if event == "map_key":
                 if depth == 1:
                     top, fields = value, _FIELDS.get(value, frozenset())
@@ -373,17 +374,6 @@ def _parse(stream: TextIO) -> Iterator[tuple[str, dict[str, Any] | None]]:
                 yield top, None
     except ijson.JSONError as error:
         raise ValueError(str(error)) from None
-
-
-@dataclass(frozen=True)
-class _Utf8:
-    """A text stream seen as UTF-8 bytes, which is what the streaming JSON parser reads."""
-
-    stream: TextIO
-
-    def read(self, size: int) -> bytes:
-        """The next characters as bytes."""
-        return self.stream.read(size).encode("utf-8", errors="replace")
 
 
 def _bad_json(path: Path, encoding: str, error: Exception) -> DataError:

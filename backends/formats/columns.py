@@ -11,7 +11,7 @@ from typing import Any
 
 from backends.contract import DataError, Finding
 from backends.formats.distinct import Distinct
-from backends.formats.nested import media_of_name, media_of_nested, nested_kind
+from backends.formats.nested import is_json_turns, media_of_name, media_of_nested, nested_kind
 from backends.formats.rows import BATCH_ROWS, Batch, Row, columns_of
 from backends.formats.values import (
     LARGEST_EXACT,
@@ -30,7 +30,23 @@ _MOST_COLUMNS = 50_000
 _UNUSUAL = re.compile(r"[^0-9.+-]")  # spaces, exponents and underscores take the careful way
 # A column is numeric with a few dirty cells, not a text, when at least this share of its cells are numbers.
 _MOSTLY = 0.9
-_ID_NAMES = ("id", "uuid", "guid", "rownumber", "rowid", "index", "unnamed0")
+_ID_NAMES = (
+    "id",
+    "uuid",
+    "guid",
+    "rownumber",
+    "rowid",
+    "index",
+    "unnamed0",
+    "row",
+    "nr",
+    "no",
+    "num",
+    "idx",
+    "recordno",
+)
+_ID_ENDING = re.compile(r"(?:[ _-](?:id|no|nr|number|idx)|(?<=[a-z])I[Dd]|ID)$")
+_NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
 
 
 @dataclass
@@ -48,6 +64,9 @@ class Column:
     nested: int = 0
     infinite: int = 0
     beyond_64_bit: int = 0
+    leading_zeros: int = 0
+    code_example: str | None = None
+    first_text: str = ""
     words: int = 0
     characters: int = 0
     longest: int = 0
@@ -128,6 +147,7 @@ class Column:
         text = as_text(cell)
         self.characters += len(text) * count
         self.longest = max(self.longest, len(text))
+        self.first_text = self.first_text or text[:20_000]
         if len(self.examples) < 3 and text[:200] not in self.examples:
             self.examples.append(text[:200])
         self.different.add((text,))
@@ -143,6 +163,8 @@ class Column:
         if isinstance(cell, str | int) and is_code(cell):
             self.codes += count
             self.beyond_64_bit += (abs(number) >= 2.0**63) * count
+            self.leading_zeros += (text.lstrip("+-")[:1] == "0") * count
+            self.code_example = self.code_example or text
         self.minimum = number if self.minimum is None else min(self.minimum, number)
         self.maximum = number if self.maximum is None else max(self.maximum, number)
 
@@ -177,7 +199,7 @@ class Column:
             return "constant"
         if self.nested:
             return "nested"
-        if self.codes and self.numbers == self.present:
+        if self.numbers == self.present and self._are_codes:
             return "identifier" if self.distinct > 0.95 * self.present and self.present >= 20 else "code"
         if self.dates >= _MOSTLY * self.present:
             return "date"
@@ -188,17 +210,23 @@ class Column:
             return "text" if average_words >= 3 else "identifier"
         return "text" if average_words >= 8 else "category"
 
+    @property
+    def _are_codes(self) -> bool:
+        """Whether digits name things: leading zeros, or more digits than a float holds in more than a few cells."""
+        return self.leading_zeros > 0 or self.codes > 0.05 * self.present
+
     def _counts_rows(self) -> bool:
         """Whether this is a running number: an id by name, whole, and different in every row."""
-        named = normal_name(self.name)
-        is_id = named in _ID_NAMES or self.name.lower().endswith(("_id", " id", "-id")) or self.name.endswith("ID")
+        is_id = normal_name(self.name) in _ID_NAMES or _ID_ENDING.search(self.name) is not None
+        if _NAMELESS.fullmatch(self.name) and self.minimum is not None and self.maximum is not None:
+            is_id = self.minimum in (0, 1) and self.maximum - self.minimum == self.present - 1
         return is_id and self.integers == self.present and self.all_different
 
     @property
     def holds(self) -> str | None:
         """What the lists and objects of the column are: turns, turn, pairs, words, numbers, answers, boxes, objects."""
         if not self.nested_examples:
-            return None
+            return "turns" if is_json_turns(self.first_text) else None
         kinds = Counter(nested_kind(cell) for cell in self.nested_examples)
         return kinds.most_common(1)[0][0]
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 _KEPT = 20_000
 _LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 _SPACES = b" \t\n\r\x0b\x0c"
+_ALL_SPACES = dict.fromkeys(map(ord, " \t\n\r\x0b\x0c\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"))
+_ALL_SPACES |= dict.fromkeys(range(0x2000, 0x200B))
 # Below this a dictionary is quicker than loading the library that sorts.
 _FEW = 200_000
 _AT_ONCE = 100_000
@@ -54,7 +56,7 @@ def normal_hash(text: str) -> int:
     """A number that is the same for texts that differ in case and white space only."""
     if text.isascii():
         return hash(text.encode().translate(_LOWER, _SPACES))
-    return hash("".join(text.casefold().split()).encode("utf-8", errors="surrogatepass"))
+    return hash(text.casefold().translate(_ALL_SPACES).encode("utf-8", errors="surrogatepass"))
 
 
 def same_again(hashes: array[int]) -> Iterator[tuple[int, int]]:

@@ -11,10 +11,14 @@ from backends.contract import DataError
 from backends.formats.findings import Findings
 from backends.formats.rows import Batch, Gathering
 from backends.formats.source import Source, data_error
-from backends.formats.streams import open_text, told_when_broken
+from backends.formats.streams import JSON_PIECE, Utf8, open_text, told_when_broken
 
-# The streaming parser names each level by its whole path: time and memory grow with the square of the depth.
-_ABSURD_NESTING = re.compile(r'(?:[\[{]\s*(?:"[^"\\]{0,99}"\s*:\s*)?){200}')
+# The streaming parser names each level by its whole path: time and memory grow with the square of the depth. Half of
+# this is the depth that the standard library can write again.
+DEEPEST = 400
+_OPENED = r'[\[{]\s*+(?:"[^"\\]{0,99}+"\s*+:\s*+)?+'
+_ABSURD_NESTING = re.compile(rf"{_OPENED}(?:{_OPENED}){{{DEEPEST // 2}}}")  # the first one apart is found quickly
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _ASK_AGAIN_BYTES = 50_000_000
 # Stands for a file that is one row itself: a single conversation.
 WHOLE_FILE = "<the whole file>"
@@ -22,20 +26,35 @@ _TURN_NAMES = ("role", "from", "content", "value")
 _CONVERSATION_KEYS = ("conversations", "conversation", "messages", "turns", "dialogue", "dialog")
 
 
-class Utf8:
-    """A text stream seen as UTF-8 bytes, which is what the streaming JSON parser reads."""
+class _Shallow(Utf8):
+    """A text stream for the parser that names each level."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._tail = ""
-
-    def read(self, size: int) -> bytes:
-        """The next characters; raises RecursionError where they are nested absurdly deep."""
-        text: str = self._stream.read(size)
-        if _ABSURD_NESTING.search(self._tail + text):
+    def _look(self, text: str) -> None:
+        super()._look(text)
+        if _ABSURD_NESTING.search(text) or _left_open(text) > DEEPEST:
             raise RecursionError("it is nested hundreds of levels deep")
-        self._tail = text[-2_000:]
-        return text.encode("utf-8", errors="replace")
+
+
+def _left_open(text: str) -> int:
+    """How many brackets of a piece of JSON stay open, whether it begins inside a text or not."""
+    if _brackets(text) <= DEEPEST:
+        return 0
+    return min(_brackets(_TEXT.sub("", piece)) for piece in (text, text.partition('"')[2]))
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{") - text.count("]") - text.count("}")
+
+
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested deeper than can be worked with."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for some in inner for each in some]
+        if not level:
+            return False
+    return True
 
 
 def read_array(source: Source, notes: Findings) -> Iterator[Batch]:
@@ -48,7 +67,7 @@ def read_array(source: Source, notes: Findings) -> Iterator[Batch]:
     number = 0
     with told_when_broken(source), open_text(source, errors="strict") as (stream, raw):
         try:
-            for record in ijson.items(Utf8(stream), prefix, use_float=True):
+            for record in ijson.items(_Shallow(stream), prefix, use_float=True, buf_size=JSON_PIECE):
                 number += 1
                 if isinstance(record, dict):
                     gathered.add(number, number, record, 500)
@@ -61,7 +80,7 @@ def read_array(source: Source, notes: Findings) -> Iterator[Batch]:
                     )
                 if gathered.is_full:
                     yield gathered.take(share=raw.tell() / size)
-        except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
+        except (ijson.JSONError, ValueError, RecursionError) as error:
             raise bad_json(source, number, error) from None
     if gathered.records:
         yield gathered.take(share=1.0)
@@ -76,14 +95,14 @@ def read_squad(source: Source, notes: Findings) -> Iterator[Batch]:
     number = 0
     with told_when_broken(source), open_text(source, errors="strict") as (stream, raw):
         try:
-            for article in ijson.items(Utf8(stream), "data.item", use_float=True):
+            for article in ijson.items(_Shallow(stream), "data.item", use_float=True, buf_size=JSON_PIECE):
                 for row in _questions(article, notes):
                     number += 1
                     place = row["id"] if row["id"] not in (None, "") else f"number {number}"
                     gathered.add(number, place, row, len(row["context"]) if isinstance(row["context"], str) else 0)
                     if gathered.is_full:
                         yield gathered.take(share=raw.tell() / size)
-        except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
+        except (ijson.JSONError, ValueError, RecursionError) as error:
             raise bad_json(source, number, error) from None
     if gathered.records:
         yield gathered.take(share=1.0)
@@ -132,7 +151,7 @@ def bad_json(source: Source, number: int, error: Exception) -> DataError:
         except RecursionError:
             where, reason = "at the start", "it is nested hundreds of levels deep"
         except ValueError as other:
-            reason = str(other)[:200]
+            reason = str(error if type(error) is ValueError else other)[:200]
     fix = "Correct the file there; a table is an array of objects: [{...}, {...}]."
     made = data_error("invalid-json", f"{source.path.name} is not valid JSON", reason, where, fix)
     made.why = f"{where}: {reason}"
@@ -154,7 +173,7 @@ def records_key(source: Source) -> str | None:
     in_object = False
     with told_when_broken(source), open_text(source, errors="strict") as (stream, _):
         try:
-            for prefix, event, value in ijson.parse(Utf8(stream)):
+            for prefix, event, value in ijson.parse(_Shallow(stream), buf_size=JSON_PIECE):
                 if opened is not None and event == "start_map" and not in_object:
                     if opened not in _CONVERSATION_KEYS:
                         return opened or None
@@ -164,7 +183,7 @@ def records_key(source: Source) -> str | None:
                     return WHOLE_FILE if value in _TURN_NAMES else opened or None
                 opened = prefix if event == "start_array" else None
                 first = opened if first is None else first
-        except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
+        except (ijson.JSONError, ValueError, RecursionError) as error:
             raise bad_json(source, 0, error) from None
     if first is not None:
         return first or None

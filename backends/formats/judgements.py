@@ -139,7 +139,7 @@ def _note_codes(evidence: Evidence) -> None:
     for name, column in evidence.table.columns.items():
         if column.kind in ("code", "identifier") and column.codes and column.numbers == column.present:
             why = "numbers above 64 bit" if column.beyond_64_bit else "leading zeros or very long numbers"
-            example = next((each for each in column.examples), "")
+            example = column.code_example or ""
             evidence.findings.warn(
                 "kept-as-text",
                 f"{name!r} holds {why}, such as {example[:30]}: it is kept as text, no digit is lost",

@@ -9,7 +9,7 @@ from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.leaks import LeakWatch
 from backends.formats.row_faults import plain_fault
 from backends.formats.rows import Batch
-from backends.formats.tally import Tally, Texts
+from backends.formats.tally import Tally, Texts, byte_length
 from backends.formats.values import as_text
 from backends.registry import TaskData
 
@@ -40,10 +40,10 @@ class LabelCheck:
                 tally.fault(fault, batch.where(index))
                 continue
             if task.is_tabular:
-                words = "\x1f".join(map(as_text, whole[index]))
+                words = "\0".join(map(as_text, whole[index]))
             else:
                 words = "\n".join(as_text(values[role]) for role in task.text_roles)
-            if tally.filters and not tally.keep(batch, index, len(words)):
+            if tally.filters and not tally.keep(batch, index, byte_length(words)):
                 continue
             tally.usable[tally.part] += 1
             number = None if task.numeric_label else self.labels.add(values[str(task.label_role)], tally.part)

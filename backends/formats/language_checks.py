@@ -8,13 +8,15 @@ from typing import Any
 
 from backends.formats.classes import FEWEST_ROWS, say_too_few, warn_little
 from backends.formats.columns import TableSummary
+from backends.formats.conversations import quick_words
 from backends.formats.distinct import Distinct
 from backends.formats.findings import Fault
-from backends.formats.language import Example, quick_words, read_example
-from backends.formats.roles import could_be_classes
+from backends.formats.language import Example, read_example
+from backends.formats.roles import ALIASES, could_be_classes
 from backends.formats.rows import Batch
 from backends.formats.shapes import Shape
 from backends.formats.tally import Tally, Texts, byte_length
+from backends.formats.values import normal_name
 from backends.registry import TaskData
 
 _FEW_ANSWERS = 20
@@ -55,6 +57,7 @@ class LanguageCheck:
         texts, places, turns = self.texts, batch.places, self.turns
         cells = batch.columns.get(self.roles["messages"]) or [None] * len(batch)
         usable = 0
+        lasts: list[str] = []
         for index, cell in enumerate(cells):
             words = quick_words(cell)
             if words is None:
@@ -64,9 +67,23 @@ class LanguageCheck:
             turns[len(cell)] += 1
             size = byte_length(words)
             self.all_bytes += size
-            self.learned += len(cell[-1]["content"])
+            if len(cell) == 2:
+                self.learned += byte_length(cell[1]["content"])
+            else:
+                self.learned += sum(byte_length(turn["content"]) for turn in cell if turn["role"] == "assistant")
+            lasts.append(cell[-1]["content"])
             texts.add(words, places[index], size)
         self.tally.usable[self.tally.part] += usable
+        self._note_answers(lasts)
+
+    def _note_answers(self, lasts: list[str]) -> None:
+        """Take the last answers of some rows in."""
+        if not lasts:
+            return
+        self.answers.add(lasts)
+        self.longest_answer = max(self.longest_answer, max(map(len, lasts)))
+        if any(word in "\n".join(lasts) for word in _PLACEHOLDER_WORDS):
+            self.placeholders += sum(any(word in last for word in _PLACEHOLDER_WORDS) for last in lasts)
 
     def _add_row(self, batch: Batch, index: int, values: dict[str, Any]) -> None:
         tally = self.tally
@@ -86,7 +103,7 @@ class LanguageCheck:
         else:
             said = [{"role": _TEMPLATE_ROLE.get(turn.role, turn.role), "content": turn.text} for turn in found.turns]
             self.texts.for_tokenizer(messages=said)
-        self.texts.add(words, batch.places[index], size)
+        self.texts.add(words, batch.places[index], size, None if found.desirable is None else int(found.desirable))
         self._count(found, size)
 
     def _count(self, example: Example, size: int) -> None:
@@ -97,10 +114,7 @@ class LanguageCheck:
         self.turns[len(example.turns)] += 1
         self.learned += sum(byte_length(turn.text) for turn in example.turns if turn.loss)
         if example.turns:
-            last = example.turns[-1].text
-            self.answers.add((last,))
-            self.longest_answer = max(self.longest_answer, len(last))
-            self.placeholders += any(word in last for word in _PLACEHOLDER_WORDS)
+            self._note_answers([example.turns[-1].text])
         if example.desirable is not None:
             self.marks[example.desirable] += 1
         if example.rejected is not None and example.turns:
@@ -168,11 +182,11 @@ class LanguageCheck:
                 )
 
     def _note_unused_labels(self, table: TableSummary) -> None:
-        if self.shape.name not in ("text", "messages"):
+        if self.shape.strategy not in ("sft", "pretrain"):
             return
         for name, column in table.columns.items():
             if name not in self.roles.values() and could_be_classes(column) and 2 <= column.distinct <= 100:
-                if self.shape.name == "text" and column.kind in ("category", "number"):
+                if normal_name(name) in ALIASES["label"]:
                     self.tally.findings.warn(
                         "label-unused",
                         f"{name!r} looks like a label, and generation does not read it",

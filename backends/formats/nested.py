@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePath
 from typing import Any
 
@@ -36,7 +37,11 @@ def nested_kind(cell: Any) -> str:
         return "media" if "bytes" in cell and "path" in cell else "objects"
     first = cell[0] if cell else None
     if isinstance(first, dict):
-        if any(turn_keys(turn) is not None for turn in cell[:8]):
+        if any(
+            turn_keys(turn) is not None or {"input", "output"} <= turn.keys()
+            for turn in cell[:8]
+            if isinstance(turn, dict)
+        ):
             return "turns"
         return "answers" if "answer_start" in first else "boxes" if "bbox" in first else "objects"
     if isinstance(first, str):
@@ -45,6 +50,17 @@ def nested_kind(cell: Any) -> str:
         pair = len(first) == 2 and all(isinstance(each, str) for each in first)
         return "pairs" if pair else "objects"
     return "numbers" if isinstance(first, int | float) else "objects"
+
+
+def is_json_turns(text: str) -> bool:
+    """Whether a text is a conversation written as JSON, as CSV files hold them."""
+    if not text.startswith("[{"):
+        return False
+    try:
+        cell = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return nested_kind(cell) == "turns"
 
 
 def media_of_name(text: str) -> str | None:

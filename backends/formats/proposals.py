@@ -9,9 +9,19 @@ from typing import Any
 
 from backends.contract import TaskProposal
 from backends.formats.columns import Column, TableSummary
-from backends.formats.language import answer_text, is_dialogue
-from backends.formats.roles import TEXT_KINDS, Roles, by_name, could_be_classes, is_class_ids, propose_roles
-from backends.formats.shapes import LANGUAGE_SHAPES
+from backends.formats.language import answer_text, is_dialogue, mark_of
+from backends.formats.roles import (
+    TEXT_KINDS,
+    Roles,
+    by_likelihood,
+    by_name,
+    could_be_classes,
+    is_class_ids,
+    language_codes,
+    propose_roles,
+)
+from backends.formats.shapes import ASKING_SHAPES, LANGUAGE_SHAPES
+from backends.formats.tagged import tag_list
 from backends.formats.values import as_text, normal_name
 from backends.registry import find_data
 
@@ -19,10 +29,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 _SUMMARY_NAMES = ("summary", "highlights", "tldr", "headline", "abstract", "summarytext", "short")
 _TRANSLATION_NAMES = ("translation", "translated", "translationtext")
-_LANGUAGE_CODES = frozenset(
-    "en de fr es it pt nl ru zh ja ko ar hi tr pl cs sv fi da no hu ro el he uk vi th id bg hr sk sl lt lv et".split()
-)
-_CODE = re.compile(r"[a-z]{2}([-_]\w+)?")
+_PROSE_NAMES = ("text", "content", "code", "document", "article", "passage", "story", "rawtext", "fulltext", "body")
 _FEW_ANSWERS = 20
 _REWARD = "a reward model learns to judge from the same pairs"
 
@@ -40,12 +47,21 @@ def propose_tasks(table: TableSummary, rows: Rows, kind: str, given: Mapping[str
     if not found or found[0].task == "text-classification":
         labelled = _labelled_text(table, given)
         found += [each for each in labelled if each.task not in {known.task for known in found}]
+    if not found and not given and _is_prose_set(table):
+        found = _plain_text(table, rows, given)
     if not found or found[0].task in ("text-classification",):
         if set(given) <= {"target"}:
             found += _tabular(table, given, after_text=bool(found))
     if not found:
         found = _plain_text(table, rows, given)
     return tuple(found)
+
+
+def _is_prose_set(table: TableSummary) -> bool:
+    """Whether there is a column of texts to read and none that is called an answer: texts with notes about them."""
+    columns = list(table.columns.values())
+    texts = [column for column in columns if column.kind == "text" and normal_name(column.name) in _PROSE_NAMES]
+    return bool(texts) and not by_name("target", [column for column in columns if column not in texts])
 
 
 def _by_format(rows: Rows, kind: str) -> list[TaskProposal]:
@@ -153,6 +169,10 @@ def _tagged(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[T
     found = _roles("token-classification", table, given)
     if found is None or table.columns[found.columns["tags"]].holds not in ("words", "numbers"):
         return []
+    pairs = [(tag_list(row.get(found.columns["tokens"])), tag_list(row.get(found.columns["tags"]))) for row in rows]
+    aligned = sum(bool(words) and bool(tags) and len(words or ()) == len(tags or ()) for words, tags in pairs)
+    if aligned < 0.5 * len(pairs):
+        return []
     reason = f"{found.columns['tags']!r} holds a tag for each word of {found.columns['tokens']!r}"
     return [TaskProposal("token-classification", None, reason)]
 
@@ -166,7 +186,9 @@ def _preferences(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> l
             TaskProposal("text-generation", "orpo", "the same in one step from a base model, without a reference"),
         ]
     for name in ("kto-messages", "kto"):
-        if _language(name, table, given) is not None:
+        columns = _language(name, table, given)
+        marks = [mark_of(row.get(columns["label"])) for row in rows] if columns is not None else []
+        if marks and sum(mark is not None for mark in marks) > 0.5 * len(marks):
             reason = "each answer is marked good or bad: KTO learns from single marks"
             sft = "the good answers alone, as examples to follow"
             return [TaskProposal("text-generation", "kto", reason), TaskProposal("text-generation", "sft", sft)]
@@ -175,6 +197,8 @@ def _preferences(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> l
 
 def _conversations(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
     columns = _language("messages", table, given)
+    if columns is None and _language("prompt-completion", table, given) is not None:
+        return []
     if columns is None:
         turns = [column.name for column in table.columns.values() if column.holds == "turns"]
         if given or not turns:
@@ -186,7 +210,9 @@ def _conversations(table: TableSummary, rows: Rows, given: Mapping[str, str]) ->
 
 def _contexts(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
     found = _roles("extractive-question-answering", table, given)
-    if found is None or found.columns["context"] == found.columns["question"]:
+    if found is None or any(normal_name(name) in ("instruction", "instructions") for name in table.columns):
+        return []
+    if normal_name(found.columns["context"]) == "text" or _is_yes_or_no(table.columns[found.columns["answers"]]):
         return []
     context, answers = found.columns["context"], found.columns["answers"]
     if table.columns[context].kind not in ("text", "identifier", "category", "constant"):
@@ -205,9 +231,18 @@ def _contexts(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list
     ]
 
 
+def _is_yes_or_no(column: Column) -> bool:
+    return could_be_classes(column) and all(mark_of(example) is not None for example in column.examples)
+
+
 def _pairs(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
-    pair = _roles("sentence-pair-classification", table, given)
-    if pair is None or not could_be_labels(table.columns[pair.columns["label"]]):
+    data = find_data("sentence-pair-classification")
+    if set(given) - set(data.roles):
+        return []
+    pair = propose_roles(data, table, given)
+    if set(pair.columns) != set(data.roles) or set(pair.guessed) - {"label"}:
+        return []
+    if not could_be_labels(table.columns[pair.columns["label"]]):
         return []
     reason = f"{pair.columns['premise']!r} and {pair.columns['hypothesis']!r} are two texts with one label"
     return [TaskProposal("sentence-pair-classification", None, reason)]
@@ -215,21 +250,21 @@ def _pairs(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[Ta
 
 def could_be_labels(column: Column) -> bool:
     """Whether a column may hold the classes of texts."""
-    return could_be_classes(column) or column.kind in ("constant", "category")
+    return could_be_classes(column) or column.kind in ("constant", "category") or column.holds in ("words", "numbers")
 
 
 def _transformations(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
     """Texts that become other texts: summaries, translations, anything else."""
     if _language("instruction", table, given) is not None and "source" not in given:
         return []
-    pair = _language_codes(table) or _language("source-target", table, given)
+    pair = language_codes(table.columns) or _language("source-target", table, given)
     if pair is None or set(pair) != {"source", "target"}:
         return []
     source, target = pair["source"], pair["target"]
     named = normal_name(target)
     strong = normal_name(source) in ("source", "src", "article", "document", "dialogue", "sourcetext")
     strong = strong or named in (*_SUMMARY_NAMES, *_TRANSLATION_NAMES, "tgt", "targettext", "simplified", "corrected")
-    if not (strong or _language_codes(table) or "source" in given) or not _is_prose(table.columns[target]):
+    if not (strong or language_codes(table.columns) or "source" in given) or not _is_prose(table.columns[target]):
         return []
     texts = [(as_text(row.get(source)), as_text(row.get(target))) for row in rows]
     texts = [(one, other) for one, other in texts if one.strip() and other.strip()]
@@ -242,7 +277,7 @@ def _transformations(table: TableSummary, rows: Rows, given: Mapping[str, str]) 
     if named in _SUMMARY_NAMES or (ratio < 0.5 and long > 300 and named not in _TRANSLATION_NAMES):
         reason = f"{target!r} is {ratio:.0%} as long as {source!r}: a summary"
         return [TaskProposal("summarization", None, reason), general, generate]
-    if named in _TRANSLATION_NAMES or _language_codes(table) or (0.3 < ratio < 3 and _overlap(texts) < 0.25):
+    if named in _TRANSLATION_NAMES or language_codes(table.columns) or (0.3 < ratio < 3 and _overlap(texts) < 0.25):
         reason = f"{source!r} and {target!r} are about as long and share few words: two languages"
         return [TaskProposal("translation", None, reason), general, generate]
     return [general, generate]
@@ -251,12 +286,6 @@ def _transformations(table: TableSummary, rows: Rows, given: Mapping[str, str]) 
 def _is_prose(column: Column) -> bool:
     """Whether a column holds texts, not the names of a few classes."""
     return column.kind in TEXT_KINDS and (column.distinct > _FEW_ANSWERS or column.distinct > 0.5 * column.present)
-
-
-def _language_codes(table: TableSummary) -> dict[str, str] | None:
-    codes = {name: name.rpartition(".")[2].lower() for name in table.columns}
-    names = [name for name, code in codes.items() if code[:2] in _LANGUAGE_CODES and _CODE.fullmatch(code)]
-    return {"source": names[0], "target": names[1]} if len(names) == 2 == len(table.columns) else None
 
 
 def _overlap(texts: Sequence[tuple[str, str]]) -> float:
@@ -270,11 +299,12 @@ def _overlap(texts: Sequence[tuple[str, str]]) -> float:
 
 def _questions(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:
     """Instructions, questions, prompts, inputs, each with what is to be answered."""
-    for name in ("instruction", "question-answer", "prompt-completion", "input-output", "source-target"):
-        columns = _language(name, table, given)
-        if columns is None:
+    for shape in by_likelihood(LANGUAGE_SHAPES, table):
+        name, columns = shape.name, _language(shape.name, table, given)
+        if columns is None or name not in ASKING_SHAPES or name == "context-question":
             continue
-        shape = next(each for each in LANGUAGE_SHAPES if each.name == name)
+        if name == "source-target" and by_name("label", list(table.columns.values())):
+            continue
         asked, answered = (columns[role] for role in shape.needed[:2])
         question, answer = table.columns[asked], table.columns[answered]
         if not (question.kind == "text" or asked in given.values() or normal_name(asked) in _SURE_QUESTIONS):
@@ -317,7 +347,7 @@ def _labelled_text(table: TableSummary, given: Mapping[str, str]) -> list[TaskPr
     text, label = table.columns[roles.columns["text"]], table.columns[roles.columns["label"]]
     named = "text" not in roles.guessed
     is_text = text.kind == "text" or (named and text.kind in TEXT_KINDS and len(table.columns) <= 3)
-    if not is_text or not could_be_labels(label):
+    if not is_text or not could_be_labels(label) or ("label" in roles.guessed and len(table.columns) > 3):
         return []
     reason = f"{text.name!r} holds texts and {label.name!r} a class for each"
     return [TaskProposal("text-classification", None, reason)]

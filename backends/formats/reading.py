@@ -13,7 +13,7 @@ from typing import Any
 from backends.formats.binary_tables import read_arrow, read_parquet, read_workbook, workbook_source
 from backends.formats.coco import read_coco
 from backends.formats.findings import Findings
-from backends.formats.json_arrays import read_array, read_squad, records_key
+from backends.formats.json_arrays import DEEPEST, is_deep, read_array, read_squad, records_key
 from backends.formats.rows import Batch, Gathering, Row
 from backends.formats.sniff import identify
 from backends.formats.source import Source
@@ -56,7 +56,7 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
     width = len(source.columns)
     size = max(1, source.path.stat().st_size)
     gathered = Gathering()
-    with told_when_broken(source), open_text(source, newline="") as (stream, raw):
+    with told_when_broken(source), open_text(source, newline="", lines=True) as (stream, raw):
         reader = csv.reader(
             stream,
             delimiter=source.delimiter or ",",
@@ -126,7 +126,7 @@ def _json_lines(source: Source, notes: Findings) -> Iterator[Batch]:
     size = max(1, source.path.stat().st_size)
     gathered = Gathering("line")
     number = 0
-    with told_when_broken(source), open_text(source) as (stream, raw):
+    with told_when_broken(source), open_text(source, lines=True) as (stream, raw):
         for line_number, line in enumerate(stream, 1):
             try:
                 record, end = scan(line, 0)
@@ -145,6 +145,10 @@ def _json_lines(source: Source, notes: Findings) -> Iterator[Batch]:
                         f"line {line_number}",
                         "It is left out; a row is {...}.",
                     )
+                continue
+            if len(line) > 2 * DEEPEST and line.count("[") + line.count("{") > DEEPEST and is_deep(record):
+                message = f"line {line_number} is nested hundreds of levels deep"
+                notes.warn("unreadable-row", message, f"line {line_number}", "It is left out.")
                 continue
             if "\\u" in line and _HALF_CHARACTER.search(line):
                 record, halves = _whole_characters(record)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contract import UsageError, nearest
 from backends.formats.columns import Column, TableSummary
-from backends.formats.shapes import Shape, shapes_of
+from backends.formats.shapes import ASKING_SHAPES, Shape, for_strategy, shapes_of
 from backends.formats.values import normal_name
 from backends.registry import TaskData
 
@@ -19,12 +20,13 @@ ALIASES: dict[str, list[str]] = {
         "reviewtext reviewbody fulltext rawtext cleantext prompt instruction note notes complaint feedback"
     ).split(),
     "label": (
-        "label labels class classes category categories target tag intent sentiment topic y team department status "
-        "type genre language emotion rating stars spam toxic classification goldlabel polarity verdict relation "
-        "annotation classlabel labelname kind score desirable preferred thumbsup isgood"
+        "label labels goldlabel class classes category categories target tag intent sentiment topic y team department "
+        "queue status type genre emotion rating stars spam toxic classification polarity verdict relation priority "
+        "isduplicate entailmentjudgment annotation classlabel labelname kind language score desirable preferred "
+        "thumbsup isgood"
     ).split(),
-    "premise": "premise sentence1 text1 texta sentencea question1 context first s1 claim1 query".split(),
-    "hypothesis": "hypothesis sentence2 text2 textb sentenceb question2 claim second s2 claim2 passage".split(),
+    "premise": "premise sentence1 text1 texta sentencea question1 context first s1 claim1 query question".split(),
+    "hypothesis": "hypothesis sentence2 text2 textb sentenceb question2 claim second s2 passage sentence".split(),
     "target": (
         "target label class outcome response result output churn churned price saleprice survived species diagnosis "
         "quality default fraud isfraud income salary medianhousevalue medv mpg score category y exited attrition "
@@ -41,8 +43,8 @@ ALIASES: dict[str, list[str]] = {
         "source src article document dialogue input text original sourcetext english en long body content passage"
     ).split(),
     "target_text": (
-        "target tgt summary highlights tldr abstract headline title output translation simplified corrected targettext "
-        "reference short summarytext completion response rewrite paraphrase"
+        "target tgt summary highlights tldr abstract headline output translation simplified corrected targettext "
+        "reference short summarytext completion response rewrite paraphrase code"
     ).split(),
     "prompt": "prompt instruction query question input user human request context prompttext inputs".split(),
     "completion": "completion response answer output reply assistant generation target result completiontext".split(),
@@ -73,10 +75,17 @@ _TEXT_ROLES = (
     "text premise hypothesis context question source target_text prompt completion instruction input output system "
     "transcript answer"
 ).split()
+_LANGUAGE = re.compile(
+    r"(?:en|de|fr|es|it|pt|nl|ru|zh|ja|ko|ar|hi|tr|pl|cs|sv|fi|da|no|hu|ro|el|he|uk|vi|th|id|bg|hr|sk|sl|lt|lv|et)"
+    r"(?:[-_]\w+)?|english|german|french|spanish|italian|portuguese|dutch|russian|chinese|japanese|korean|arabic|hindi"
+    r"|turkish|polish|czech|swedish|finnish|danish|norwegian|hungarian|romanian|greek|hebrew|ukrainian|vietnamese"
+)
 _SURE_LABELS = ("label", "labels", "target", "class", "outcome", "goldlabel")
 # What a column must hold to play a role, where its name alone would often be wrong.
 _HOLDS = {
     "messages": ("turns",),
+    "prompt": ("turns", "turn"),
+    "completion": ("turns", "turn"),
     "history": ("turns", "pairs"),
     "tokens": ("words",),
     "tags": ("words", "numbers"),
@@ -95,13 +104,23 @@ class Roles:
     shape: Shape | None = None
 
 
-def propose_roles(task: TaskData, table: TableSummary, given: Mapping[str, str]) -> Roles:
-    """Fill every role of a task from what was given, from names and from content.
+def language_codes(columns: Iterable[str]) -> dict[str, str] | None:
+    """Source and target where the columns are called after two languages, and there are no others."""
+    codes = {name: name.rpartition(".")[2].lower() for name in columns}
+    named = [name for name, code in codes.items() if _LANGUAGE.fullmatch(code)]
+    return {"source": named[0], "target": named[1]} if len(named) == 2 == len(codes) else None
+
+
+def propose_roles(task: TaskData, table: TableSummary, given: Mapping[str, str], strategy: str | None = None) -> Roles:
+    """Fill every role of a task from what was given, from names and from content; `strategy` narrows the shapes.
 
     Raises UsageError for a column or role that does not exist or is named twice; a role that nothing fits is left out.
     """
     shapes = shapes_of(task)
     _check_given(task, shapes, table, given)
+    if "source" in task.roles:
+        given = {**(language_codes(table.columns) or {}), **given}
+    shapes = by_likelihood(for_strategy(shapes, strategy), table)
     best: Roles | None = None
     for shape in shapes:
         if set(given) - set(shape.roles):
@@ -114,6 +133,23 @@ def propose_roles(task: TaskData, table: TableSummary, given: Mapping[str, str])
         elif best is None and len(shapes) == 1:
             best = found
     return best or Roles(dict(given))
+
+
+def by_likelihood(shapes: Sequence[Shape], table: TableSummary) -> tuple[Shape, ...]:
+    """The shapes in the order to try them: of those that ask and answer, the one first whose names fit best."""
+    names = {normal_name(name) for name in table.columns}
+
+    def distance(shape: Shape) -> float:
+        """How far down the lists of names those of the columns stand, on average over the needed roles."""
+        places = []
+        for role in shape.needed:
+            aliases = ALIASES[shape.alias(role)]
+            places.append(next((place for place, alias in enumerate(aliases) if alias in names), 1_000))
+        return sum(places) / len(places)
+
+    asking = sorted((shape for shape in shapes if shape.name in ASKING_SHAPES), key=distance)
+    waiting = iter(asking)
+    return tuple(next(waiting) if shape.name in ASKING_SHAPES else shape for shape in shapes)
 
 
 def _check_given(task: TaskData, shapes: Sequence[Shape], table: TableSummary, given: Mapping[str, str]) -> None:
@@ -181,7 +217,11 @@ def by_name(role: str, columns: Sequence[Column]) -> list[Column]:
 def fits(role: str, column: Column) -> bool:
     """Whether what a column holds can play a role."""
     if role in _HOLDS:
-        return column.holds in _HOLDS[role] or (role in ("tokens", "tags") and column.kind in TEXT_KINDS)
+        as_words = role in ("tokens", "tags", "prompt", "completion") and column.holds is None
+        number = role == "completion" and column.kind in ("number", "code", "date")
+        return column.holds in _HOLDS[role] or (as_words and (column.kind in TEXT_KINDS or number))
+    if role == "label":
+        return _fits_label(column)
     if role in _MEDIA_ROLES:
         return column.media == _MEDIA_ROLES[role]
     if role == "images":
@@ -195,8 +235,17 @@ def fits(role: str, column: Column) -> bool:
     if role == "desirable":
         return column.kind in ("number", "category", "constant") and column.distinct <= 2
     if role in _TEXT_ROLES:
-        return column.holds == "words" or column.kind in TEXT_KINDS or (role == "answer" and column.holds is None)
+        if role == "answer" and column.holds in (None, "answers"):
+            return True
+        return column.holds == "words" or (column.holds is None and column.kind in TEXT_KINDS)
     return column.holds is None or role == "answer_start"
+
+
+def _fits_label(column: Column) -> bool:
+    """Whether a column of such a name holds classes; one that is called label is believed, whatever it holds."""
+    if normal_name(column.name) in _SURE_LABELS:
+        return column.holds in (None, "words", "numbers")
+    return column.holds is None and column.media is None and column.kind != "constant" and could_be_classes(column)
 
 
 def _is_as_likely(role: str, column: Column) -> bool:

@@ -39,6 +39,9 @@ def plain_fault(task: TaskData, values: Mapping[str, Any], decimal_comma: bool =
         word = as_text(cell).strip()
         message = f"{task.label_role} is empty" + (f" or a word for missing ({word!r})" if word else "")
         return Fault(f"empty-{task.label_role}", message, _LEFT_OUT)
+    if isinstance(cell, list | tuple) and len(cell) != 1 and not task.is_tabular:
+        message = f"{task.label_role} holds {len(cell)} labels; one is learned for each row"
+        return Fault("several-labels", message, _LEFT_OUT)
     if task.numeric_label and as_number(cell, decimal_comma) is None:
         message = f"the target {as_text(cell)[:60]!r} is not a number"
         return Fault("target-not-a-number", message, "Correct the cell or delete the row.", stops=True)
@@ -70,8 +73,9 @@ def answer_fault(values: Mapping[str, Any]) -> Fault | None:
             message = f"the answer {text[:60]!r} does not stand in the context"
             return Fault("answer-not-in-context", message, "The row is left out; write the answer as in the text.")
         start = starts[number] if number < len(starts) else None
-        if start is not None and context[start : start + len(text)] != text:
-            message = f"the answer {text[:40]!r} is not at {start:,} but at {nearest_place(context, text, start):,}"
+        if start is not None and (start < 0 or context[start : start + len(text)] != text):
+            said = "at no place that could be" if start < 0 else f"not at {start:,}"
+            message = f"the answer {text[:40]!r} is {said}, but at {nearest_place(context, text, max(0, start)):,}"
             return Fault("answer-offset", message, "The nearest place where it stands is taken.", fatal=False)
     return None
 
@@ -85,7 +89,7 @@ def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
     if isinstance(answers, list) and any(isinstance(each, dict) for each in answers):
         pairs = [each for each in answers if isinstance(each, dict)]
         answers, starts = [each.get("text") for each in pairs], [each.get("answer_start") for each in pairs]
-    if is_missing(answers):
+    if answers is None or answers == "" or answers == []:
         return [], []
     texts = [as_text(each) for each in answers] if isinstance(answers, list) else [as_text(answers)]
     places: Sequence[Any] = starts if isinstance(starts, list) else [starts]
@@ -93,8 +97,11 @@ def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
 
 
 def _place(value: Any) -> int | None:
+    """Where an answer is said to start; -1 for what cannot be a place, None where nothing is said."""
+    if is_missing(value):
+        return None
     number = as_number(value)
-    return int(number) if number is not None and number >= 0 and number.is_integer() else None
+    return int(number) if number is not None and number >= 0 and number.is_integer() else -1
 
 
 def nearest_place(context: str, text: str, start: int) -> int:

@@ -51,10 +51,31 @@ LANGUAGE_SHAPES = (
     Shape("source-target", "sft", ("source", "target"), ("system",), "texts with what they become"),
     Shape("text", "pretrain", ("text",), (), "plain texts"),
 )
+# Shapes of a question and an answer; which of them a row has is a matter of names only.
+ASKING_SHAPES = (
+    "instruction",
+    "context-question",
+    "question-answer",
+    "prompt-completion",
+    "input-output",
+    "source-target",
+)
 _VISUAL = (
     Shape("visual-messages", None, ("messages", "images"), ("system",), "conversations about pictures or videos"),
     Shape("visual-question", None, ("image", "question", "answer"), (), "questions about pictures"),
 )
+
+
+# Strategies that learn from rows of the same shapes.
+_SAME_ROWS = {"orpo": "dpo", "ppo": "sft", "grpo": "sft"}
+
+
+def for_strategy(shapes: tuple[Shape, ...], strategy: str | None) -> tuple[Shape, ...]:
+    """The shapes that a strategy learns from; all of them where none is known."""
+    wanted = _SAME_ROWS.get(strategy or "", strategy)
+    # Plain texts may be dialogues with marks.
+    found = tuple(shape for shape in shapes if shape.strategy == wanted or (wanted == "sft" and shape.name == "text"))
+    return found if wanted is not None and found else shapes
 
 
 def shapes_of(task: TaskData) -> tuple[Shape, ...]:

@@ -31,6 +31,7 @@ _BOMS = (
 _CODE_PAGES = ("cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 koi8_r shift_jis gb18030 big5 euc_jp euc_kr").split()
 _DELIMITERS = (",", ";", "\t", "|")
 _HEADER_SEARCH = 60
+_MOST_COLUMNS = 50_000
 _LINES_ENDINGS = (".jsonl", ".ndjson")
 _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
 _MEDIA = {"image": IMAGE_ENDINGS, "audio": AUDIO_ENDINGS, "video": VIDEO_ENDINGS}
@@ -171,6 +172,10 @@ def _delimited_source(source: Source, text: str, ending: str, complete: bool) ->
     if not complete and len(records) > 1:
         records.pop()  # the sample may end in the middle of a record
     header, names = find_header(records)
+    if len(names) > _MOST_COLUMNS:
+        what, why = f"{source.path.name} has {len(names):,} columns", f"over {_MOST_COLUMNS:,} cannot be looked at"
+        fix = "Look whether its lines end where they should; leave out columns that do not matter."
+        raise data_error("endless-columns", what, why, f"line {header + 1}", fix)
     notes = source.notes
     if header:
         notes = (

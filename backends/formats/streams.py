@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +18,14 @@ from backends.formats.source import Source, data_error
 PACKINGS = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
 _ZIP = b"PK\x03\x04"
 _HIDDEN = ("__MACOSX/", ".")
+# Python reads no whole number of more digits, and the streaming JSON parser dies of that instead of raising.
+_MOST_DIGITS = 4_300
+_ENDLESS_NUMBER = re.compile(rf"[\[:,\s]-?[0-9]{{{_MOST_DIGITS + 1}}}")
+_TWO_DIGITS = re.compile("[0-9][0-9]")
+# No line or text of data is longer; without a limit a file without line ends would be read into memory as one.
+LONGEST_LINE = 1 << 26
+# The parser looks again at a text that goes on from one piece to the next: small pieces take the square of the time.
+JSON_PIECE = 1 << 20
 
 
 def read_head(path: Path, count: int) -> tuple[bytes, int]:
@@ -109,11 +118,65 @@ def open_bytes(
 
 
 @contextmanager
-def open_text(source: Source, newline: str | None = None, errors: str = "replace") -> Iterator[tuple[Any, BinaryIO]]:
-    """The text of a source, and the raw file below it."""
+def open_text(
+    source: Source, newline: str | None = None, errors: str = "replace", lines: bool = False
+) -> Iterator[tuple[Any, BinaryIO]]:
+    """The text of a source, and the raw file below it; read by `lines`, one without end raises DataError."""
     with open_bytes(source.path, source.packing, source.member) as (stream, raw):
-        with io.TextIOWrapper(stream, encoding=source.encoding, errors=errors, newline=newline) as text:
+        read: Any = _Lines(stream, source.path.name) if lines else stream
+        with io.TextIOWrapper(read, encoding=source.encoding, errors=errors, newline=newline) as text:
             yield text, raw
+
+
+class Utf8:
+    """A text stream seen as UTF-8 bytes, which is what the streaming JSON parser reads."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._seen = ""
+        self._unquoted = 0
+
+    def read(self, size: int) -> bytes:
+        """The next characters; raises ValueError where they hold a number or a text without end."""
+        text: str = self._stream.read(size)
+        self._look(self._seen + text)
+        self._seen = (self._seen + text)[-_MOST_DIGITS - 2 :]
+        quote = text.rfind('"')
+        self._unquoted = self._unquoted + len(text) if quote < 0 else len(text) - quote
+        if self._unquoted > LONGEST_LINE:
+            raise ValueError(f"it holds over {LONGEST_LINE:,} characters without a quote")
+        return text.encode("utf-8", errors="replace")
+
+    def _look(self, text: str) -> None:
+        """Refuse what the parser cannot bear, in the new characters and some before them."""
+        # A look at a few characters tells of nearly every text that no such number is in it.
+        if _TWO_DIGITS.search(text[:: _MOST_DIGITS // 2]) and _ENDLESS_NUMBER.search(text):
+            raise ValueError(f"it holds a number of over {_MOST_DIGITS:,} digits")
+
+
+class _Lines(io.BufferedIOBase):
+    """A byte stream that ends with a DataError where a line has no end."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream, self._name = stream, name
+        self._read = self._line = 0
+
+    def readable(self) -> bool:
+        """It is there to be read."""
+        return True
+
+    def read1(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data: bytes = self._stream.read1(size)
+        self._read += len(data)
+        if b"\n" in data or b"\r" in data:
+            self._line = self._read
+        elif self._read - self._line > LONGEST_LINE:
+            where = f"byte {self._line:,}"
+            why = f"the line around {where} has no end in {LONGEST_LINE:,} bytes"
+            fix = "Write each row on a line of its own; if it is no table, name a file that is one."
+            raise data_error("endless-line", f"{self._name} cannot be read", why, where, fix)
+        return data
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def read_tagged(source: Source, notes: Findings) -> Iterator[Batch]:
     size = max(1, source.path.stat().st_size)
     gathered = Gathering("line")
     number, first, words, tags = 0, 0, list[str](), list[str]()
-    with told_when_broken(source), open_text(source) as (stream, raw):
+    with told_when_broken(source), open_text(source, lines=True) as (stream, raw):
         for line_number, line in enumerate(stream, 1):
             parts = line.split()
             if not parts or parts[0] == _DOCUMENT:

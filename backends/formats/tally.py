@@ -173,7 +173,7 @@ class Texts:
         if counts and max(counts) > tokens * scale:
             for position, count in enumerate(counts):
                 if count > tokens * scale:
-                    yield position, count // scale
+                    yield position, -(-count // scale)
 
     def lengths(self) -> dict[str, Any] | None:
         """Median, 95% and longest, in tokens, about."""

@@ -102,7 +102,9 @@ def as_text(value: Any) -> str:
 
 
 def as_label(value: Any) -> str:
-    """A cell as a class name: surrounding spaces do not make another class."""
+    """A cell as a class name: surrounding spaces do not make another class, nor does a list around a single one."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
     return " ".join(as_text(value).split())
 
 

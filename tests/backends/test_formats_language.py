@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from backends.contract import PreparationOptions
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
+from backends.formats.conversations import Turn, quick_words
 from backends.formats.findings import Fault
-from backends.formats.language import Example, Turn, chat_parts, conversation, quick_words, read_example
+from backends.formats.language import Example, chat_parts, conversation, read_example
 from backends.formats.shapes import LANGUAGE_SHAPES, Shape
 
 SHAPES = {shape.name: shape for shape in LANGUAGE_SHAPES}
@@ -571,7 +572,7 @@ def test_marks_are_read_in_every_spelling(mark: Any, desirable: bool) -> None:
 
 @pytest.mark.parametrize("mark", [None, "", "maybe", 3, []])
 def test_a_row_without_a_mark_is_left_out(mark: Any) -> None:
-    assert fault("kto", {"prompt": "Why?", "completion": "Because.", "label": mark}).code == "empty-label"
+    assert fault("kto", {"prompt": "Why?", "completion": "Because.", "label": mark}).code == "mark-unclear"
 
 
 # --- anything at all ---------------------------------------------------------------------------------------------
