@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import random
+import re
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from backends.contract import DataError, PreparationOptions, parse_settings
-from backends.formats.classes import FEWEST_ROWS
+from backends.formats.checks import evaluation_data
+from backends.formats.classes import FEWEST_ROWS, merged_spellings
 from backends.formats.columns import TableSummary, summarise
 from backends.formats.datasets import open_data, read_part
 from backends.formats.distinct import as_hashes, normal_hash
-from backends.formats.row_faults import plain_fault
+from backends.formats.row_faults import plain_fault, row_words
 from backends.formats.rows import Row
 from backends.formats.source import Dataset, Source
 from backends.formats.split import split_by_time, split_groups, split_rows
-from backends.formats.tally import byte_length, choice_against
+from backends.formats.tally import byte_length, choice_against, low_quality
 from backends.formats.values import as_label, as_number, as_text, as_timestamp
 from backends.job import Job
 
@@ -40,11 +42,12 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class Split:
-    """Training and evaluation rows of one run."""
+    """Training and evaluation rows of one run; `unweighted` are the training rows, each once."""
 
     train: LabelledRows
     evaluation: LabelledRows
     classes: tuple[str, ...]
+    unweighted: LabelledRows
 
 
 def load_split(job: Job) -> Split:
@@ -57,7 +60,7 @@ def load_split(job: Job) -> Split:
     everything = read_labelled(dataset, dataset.training_part, job, options)
     how: dict[str, Any]
     if job.spec.eval_data or job.spec.eval_part:
-        other = open_data(Path(job.spec.eval_data)) if job.spec.eval_data else dataset
+        other = evaluation_data(Path(job.spec.eval_data), job.spec.eval_part) if job.spec.eval_data else dataset
         part = job.spec.eval_part or other.training_part
         train, evaluation = everything, read_labelled(other, part, job, options)
         how = {"eval_path": job.spec.eval_data or job.spec.data, "eval_part": part}
@@ -66,10 +69,17 @@ def load_split(job: Job) -> Split:
     else:
         indices, how = _divide(everything, job, options)
         train, evaluation = (_take(everything, part) for part in indices)
+    train, evaluation = _best_rows(train, job, options), _like(train.source, evaluation)
     if options.merge_spellings and not job.task.numeric_label:
         train, evaluation = _merge_spellings(train, evaluation, job)
     classes = () if job.task.numeric_label else tuple(sorted(set(train.labels)))
     if classes:
+        if len(classes) < 2:
+            raise DataError(
+                "There is one class only to train on",
+                f"every training row is {classes[0]!r}",
+                "Check the data with: forge-tui check; with time_column the latest rows may hold the others.",
+            )
         evaluation = _of_known_classes(evaluation, set(classes), job)
     if len(train.rows) < FEWEST_ROWS - 1 or not evaluation.rows:
         raise DataError(
@@ -88,7 +98,7 @@ def load_split(job: Job) -> Split:
         **how,
     )
     job.events.notice(f"{len(train.rows):,} rows to train on, {len(evaluation.rows):,} held out for evaluation")
-    return Split(seen, evaluation, classes)
+    return Split(seen, evaluation, classes, train)
 
 
 def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOptions) -> LabelledRows:
@@ -113,9 +123,8 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
                 raise DataError("A row cannot be used", fault.message, fix, row.where)
             left_out[fault.code] += 1
             continue
-        words = _words(job, row, values)
-        mark = row.cells.get(options.quality_column) if options.quality_column else None
-        why = choice_against(options, byte_length(words), mark)
+        words = row_words(job.task.data, values, row.cells)
+        why = choice_against(options, byte_length(words))
         number = normal_hash(words)
         if why is None and options.drop_duplicates:
             why = "repeats an earlier row" if number in known else None
@@ -125,7 +134,7 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
             continue
         rows.append(dict(row.cells))
         hashes.append(number)
-        weights.append(_weight(row, options) * source.weight)
+        weights.append(_weight(row, options, source.decimal_comma) * source.weight)
         cell = values[job.task.label_role]
         labels.append(as_number(cell, source.decimal_comma) if job.task.numeric_label else as_label(cell))
         if len(rows) % 20_000 == 0:
@@ -136,17 +145,10 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
     return LabelledRows(source, rows, labels, sum(left_out.values()), hashes, weights)
 
 
-def _words(job: Job, row: Row, values: Mapping[str, Any]) -> str:
-    """What makes two rows the same: the texts, or for tables every cell."""
-    if job.task.is_tabular:
-        return "\0".join(map(as_text, row.cells.values()))
-    return "\n".join(as_text(values[role]) for role in job.task.text_roles)
-
-
-def _weight(row: Row, options: PreparationOptions) -> float:
+def _weight(row: Row, options: PreparationOptions, decimal_comma: bool) -> float:
     if options.weight_column is None:
         return 1.0
-    weight = as_number(row.cells.get(options.weight_column))
+    weight = as_number(row.cells.get(options.weight_column), decimal_comma)
     return 1.0 if weight is None else min(max(weight, 0.0), float(MOST_COPIES))
 
 
@@ -157,7 +159,8 @@ def _divide(
     fraction, seed = job.options.eval_fraction, job.options.seed
     if options.time_column is not None:
         cells = [row.get(options.time_column) for row in data.rows]
-        times = [as_number(cell) if (moment := as_timestamp(cell)) is None else moment for cell in cells]
+        numbers = [as_number(cell, data.source.decimal_comma) for cell in cells]
+        times = [as_timestamp(cell) if number is None else number for cell, number in zip(cells, numbers)]
         how: dict[str, Any] = {"split": "latest rows held out", "time_column": options.time_column}
         return split_by_time(times, fraction), {**how, "eval_fraction": fraction}
     if options.group_column is not None:
@@ -169,6 +172,32 @@ def _divide(
     return indices, {"split_seed": seed, "eval_fraction": fraction}
 
 
+def _best_rows(train: LabelledRows, job: Job, options: PreparationOptions) -> LabelledRows:
+    """Training rows whose mark of quality is high enough; evaluation keeps all, so that scores can be compared."""
+    if options.quality_column is None:
+        return train
+    column, comma = options.quality_column, train.source.decimal_comma
+    kept = [i for i, row in enumerate(train.rows) if low_quality(options, row.get(column), comma) is None]
+    if len(kept) < len(train.rows):
+        job.events.notice(f"{len(train.rows) - len(kept):,} training rows are left out by {column!r}")
+    return _take(train, kept)
+
+
+_COMMA_NUMBER = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*")
+
+
+def _like(source: Source, evaluation: LabelledRows) -> LabelledRows:
+    """Evaluation rows with their numbers written as in the training data, where the two files differ in that."""
+    if source.decimal_comma or not evaluation.source.decimal_comma:
+        return evaluation
+
+    def point(cell: Any) -> Any:
+        return cell.replace(",", ".") if isinstance(cell, str) and _COMMA_NUMBER.fullmatch(cell) else cell
+
+    rows = [{name: point(cell) for name, cell in row.items()} for row in evaluation.rows]
+    return replace(evaluation, rows=rows)
+
+
 def _without_known(evaluation: LabelledRows, known: set[int], job: Job) -> LabelledRows:
     kept = [index for index, number in enumerate(evaluation.hashes) if number not in known]
     if len(kept) < len(evaluation.rows):
@@ -178,15 +207,13 @@ def _without_known(evaluation: LabelledRows, known: set[int], job: Job) -> Label
 
 def _merge_spellings(train: LabelledRows, evaluation: LabelledRows, job: Job) -> tuple[LabelledRows, LabelledRows]:
     """Labels that differ in case only become the most frequent of them."""
-    spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for label in train.labels:
-        spellings[label.casefold()][label] += 1
-    chosen = {folded: min(counts, key=lambda each: (-counts[each], each)) for folded, counts in spellings.items()}
-    merged = sum(len(counts) - 1 for counts in spellings.values())
+    chosen = merged_spellings(Counter(train.labels))
+    folded = {label.casefold(): best for label, best in chosen.items()}
+    merged = sum(label != best for label, best in chosen.items())
     if merged:
         job.events.notice(f"{merged} spellings of labels were merged into others that differ in case only")
     one, other = (
-        replace(data, labels=[chosen.get(label.casefold(), label) for label in data.labels])
+        replace(data, labels=[folded.get(label.casefold(), label) for label in data.labels])
         for data in (train, evaluation)
     )
     return one, other

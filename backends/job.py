@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 from backends.contract import RunFiles, RunSpec, read_json, write_json
 from backends.events import EventWriter
+from backends.formats.mixes import mixed_files
 from backends.registry import Task, lower_is_better
 from backends.signals import StopControl
 
@@ -70,14 +72,16 @@ class Job:
 
 
 def fingerprint(path: Path) -> tuple[int, str]:
-    """Bytes and sha256 of a file; of a folder the sum, and a digest over the names and contents of its files."""
+    """Bytes and sha256 of a file; of a folder or a mix the sum, and a digest over the names and contents of all."""
     digest = hashlib.sha256()
     size = 0
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path, *mixed_files(path)]
+    for file in files:
         if not file.is_file():
             continue
         if file != path:
-            digest.update(str(file.relative_to(path)).encode("utf-8", errors="surrogateescape") + b"\0")
+            name = os.path.relpath(file, path if path.is_dir() else path.parent)
+            digest.update(os.fsencode(name) + b"\0")
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

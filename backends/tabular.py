@@ -70,7 +70,7 @@ def train(job: Job) -> None:
 
 def build_schema(job: Job, split: Split) -> dict[str, Any]:
     """How a row becomes numbers: the features with their kind and categories, the classes, the number format."""
-    table = summarise_columns(split.train)
+    table = summarise_columns(split.unweighted)
     target = job.spec.columns["target"]
     used, left_out = feature_columns(table, target)
     if not used:

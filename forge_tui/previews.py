@@ -18,5 +18,5 @@ def preview_lines(profile: DatasetProfile, most: int = 2) -> list[str]:
 
 def _marked(row: Mapping[str, Any]) -> str:
     text = "".join(f"«{piece['text']}»" if piece["learned"] else piece["text"] for piece in row["pieces"])
-    text = text.replace("\n", "⏎")
+    text = text.replace("\r\n", "⏎").replace("\r", "⏎").replace("\n", "⏎")
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} …"

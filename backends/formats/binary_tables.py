@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from backends.contract import Finding
@@ -16,6 +16,10 @@ from backends.formats.rows import BATCH_ROWS, Batch, Gathering
 from backends.formats.source import Source, data_error
 
 _HEADER_ROWS = 60
+_MOST_ROWS = 1 << 20  # as Excel has it; a damaged row number would stand for billions of empty rows before it
+# The texts and styles of a workbook are held in memory as a whole, at several times their size.
+_MOST_WORKBOOK_TEXTS = 1 << 28
+_STREAMED = ("xl/worksheets/", "xl/media/")
 
 
 def read_parquet(source: Source, notes: Findings) -> Iterator[Batch]:
@@ -144,9 +148,9 @@ def workbook_source(source: Source) -> Source:
     if not filled:
         raise data_error("empty-file", f"{name} is empty", "no sheet has a filled cell", name, "Fill a sheet.")
     title, records = max(filled, key=lambda item: len(item[1]))
-    width = max(len(record) for record in records)
+    width = _usual_width(records)
     texts = [["" if cell is None else str(cell) for cell in record] for record in records]
-    padded = [[*record, *[""] * (width - len(record))] for record in texts]
+    padded = [[*record[:width], *[""] * (width - len(record))] for record in texts]
     header, names = find_header(padded)
     columns, notes = column_names(names)
     if len(filled) > 1:
@@ -167,7 +171,7 @@ def read_workbook(source: Source, notes: Findings) -> Iterator[Batch]:
     with _opened_workbook(source) as book:
         sheet = book[source.member]
         sheet.reset_dimensions()
-        for number, record in enumerate(sheet.iter_rows(values_only=True), 1):
+        for number, record in enumerate(sheet.iter_rows(max_row=_MOST_ROWS, values_only=True), 1):
             if number <= source.header_record + 1:
                 continue
             cells = _trimmed(record)
@@ -192,6 +196,12 @@ def read_workbook(source: Source, notes: Findings) -> Iterator[Batch]:
         yield gathered.take(source.columns, 1.0)
 
 
+def _usual_width(records: list[list[Any]]) -> int:
+    """How wide the table is: as wide as most rows that are not narrower, so that a stray note does not count."""
+    widths = Counter(len(record) for record in records if record)
+    return max(width for width, count in widths.items() if count >= max(1, 0.1 * sum(widths.values())))
+
+
 def _trimmed(record: Any) -> list[Any]:
     cells = list(record)
     while cells and (cells[-1] is None or cells[-1] == ""):
@@ -207,20 +217,29 @@ def _opened_workbook(source: Source) -> Iterator[Any]:
     import openpyxl
 
     try:
+        with zipfile.ZipFile(source.path) as archive:
+            held = [entry.file_size for entry in archive.infolist() if not entry.filename.startswith(_STREAMED)]
+        if sum(held) > _MOST_WORKBOOK_TEXTS:
+            raise ValueError(f"its texts and styles take {sum(held):,} bytes")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(Path(source.path), read_only=True, data_only=True)
-            try:
-                yield book
-            finally:
-                book.close()
+            with source.path.open("rb") as stream:  # by content, whatever the name says
+                book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+                try:
+                    yield book
+                finally:
+                    book.close()
     except (
         KeyError,
         ValueError,
         TypeError,
         AttributeError,
         OSError,
+        EOFError,
+        IndexError,
         SyntaxError,
+        MemoryError,
+        NotImplementedError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

@@ -12,7 +12,7 @@ from backends.contract import DataError, DatasetProfile
 from backends.formats.check_plan import Plan, preview_of
 from backends.formats.check_request import CheckRequest
 from backends.formats.columns import TableSummary
-from backends.formats.datasets import Glance, batches_of, part_names, part_of_row
+from backends.formats.datasets import Glance, batches_of, by_part
 from backends.formats.findings import Findings
 from backends.formats.judgements import (
     Evidence,
@@ -20,12 +20,14 @@ from backends.formats.judgements import (
     judge_parts,
     judge_preparation,
     judge_roles,
+    judge_stopping,
     say_no_task,
     says_nothing,
 )
 from backends.formats.label_checks import LabelCheck
 from backends.formats.language_checks import LanguageCheck
 from backends.formats.media_checks import MediaCheck
+from backends.formats.parts import PART_NAMES, UNKNOWN_PART
 from backends.formats.quality import quality_columns
 from backends.formats.rows import Batch
 from backends.formats.source import Dataset, Source
@@ -53,7 +55,8 @@ class Pass:
         self.findings = Findings()
         self.tally = Tally(self.findings, request.preparation)
         source = dataset.first
-        self.table = TableSummary.of(source.columns, source.decimal_comma)
+        names = [name for name in source.columns if name != dataset.part_column]
+        self.table = TableSummary.of(names, source.decimal_comma)
         self.check: Check | None = self._checker(source) if plan.is_complete or plan.has_files else None
         self.broken = False
         self.sink: IO[str] | None = None
@@ -87,6 +90,7 @@ class Pass:
             judge_lengths(evidence)
             judge_preparation(evidence)
             self.tally.stats["quality_columns"] = quality_columns(self.table, self.looked.rows, self.plan.roles.columns)
+        judge_stopping(evidence)
         return self._profile()
 
     def _checker(self, source: Source) -> Check:
@@ -97,7 +101,7 @@ class Pass:
         if task.reads in ("image", "audio", "video"):
             return MediaCheck(task, roles, self.tally, shape)
         if task.label_role is not None and task.id != "token-classification":
-            return LabelCheck(task, roles, self.tally, source.decimal_comma)
+            return LabelCheck(task, roles, self.tally)
         return TextCheck(task, roles, self.tally, shape)
 
     def _read(self) -> None:
@@ -105,14 +109,19 @@ class Pass:
         sizes = [_size(source) for _, source in sources]
         done = 0
         for (part, source), size in zip(sources, sizes):
+            self.tally.decimal_comma = source.decimal_comma
             if isinstance(self.check, MediaCheck):
                 self.check.base = source.path.parent
             for number, batch in enumerate(batches_of(self.dataset, source, self.findings)):
                 if not number and part != self.dataset.training_part and self._lacks_columns(batch, source, part):
                     break
-                for name, some in self._by_part(batch, part):
+                for name, some in by_part(self.dataset, batch, part):
+                    if name != "train" and part == self.dataset.training_part and self.request.eval_path is not None:
+                        continue  # other data was named to score on
                     self.tally.part = name
                     self.tally.read[name] += len(some)
+                    if name == UNKNOWN_PART:
+                        continue
                     if name == "train" or name == self.dataset.training_part:
                         self.table.add(some)
                     if self.check is not None:
@@ -136,17 +145,6 @@ class Pass:
             )
         return bool(missing)
 
-    def _by_part(self, batch: Batch, part: str) -> list[tuple[str, Batch]]:
-        if self.dataset.part_column is None or part != self.dataset.training_part:
-            return [(part, batch)]
-        cells = batch.columns.get(self.dataset.part_column, [])
-        rows: dict[str, list[int]] = {}
-        for index, cell in enumerate(cells):
-            name = part_of_row(self.dataset, {self.dataset.part_column: cell}, part)
-            rows.setdefault(name, []).append(index)
-        wanted = ("train",) if self.request.eval_path is not None else tuple(rows)
-        return [(name, batch.pick(rows[name])) for name in wanted if name in rows]
-
     def _count_tokens(self) -> int | None:
         """Let the model's tokenizer count, where one was named; returns how many tokens the model reads at once."""
         if self.request.count_tokens is None or self.sink is None:
@@ -160,7 +158,7 @@ class Pass:
     def _profile(self) -> DatasetProfile:
         source, tally, plan = self.dataset.first, self.tally, self.plan
         columns = {name: column.to_json() for name, column in self.table.columns.items()}
-        names = part_names(self.dataset) if self.request.eval_path is None else list(self.dataset.parts)
+        names = sorted({*self.dataset.parts, *tally.read} - {UNKNOWN_PART}, key=PART_NAMES.index)
         parts = {name: {"rows": tally.read[name], "usable_rows": tally.usable[name]} for name in names}
         stats = {
             "columns": columns,

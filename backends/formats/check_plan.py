@@ -60,20 +60,18 @@ def make_plan(
     _check_names(table, given)
     proposals = propose_tasks(table, looked.rows, dataset.format, given)
     strategy = None
+    if task is None and dataset.task is not None:
+        task = find_data(dataset.task)
     if task is None and proposals:
         task, strategy = find_data(proposals[0].task), proposals[0].strategy
     if task is None:
         return Plan(None, None, Roles({}), proposals)
     if not table.rows:
         return Plan(task, strategy, Roles({}), proposals)
-    usable = table
-    if dataset.part_column is not None:
-        columns = {name: column for name, column in table.columns.items() if name != dataset.part_column}
-        usable = TableSummary(table.rows, columns, table.decimal_comma)
     strategy = strategy or next((each.strategy for each in proposals if each.task == task.id), None)
     if given:  # what was named may ask for rows of another strategy than the likeliest
         strategy = None
-    return Plan(task, strategy, propose_roles(task, usable, given, strategy), proposals)
+    return Plan(task, strategy, propose_roles(task, table, given, strategy), proposals)
 
 
 def _check_names(table: TableSummary, given: Mapping[str, str]) -> None:

@@ -47,11 +47,20 @@ def check(request: CheckRequest) -> DatasetProfile:
     return profile
 
 
+def evaluation_data(path: Path, part: str | None) -> Dataset:
+    """Data that was named to score on: the whole of it, unless a part was named too."""
+    other = open_data(path)
+    return other if part is not None else replace(other, part_column=None)
+
+
 def _with_evaluation(dataset: Dataset, request: CheckRequest) -> Dataset:
     """The data set with the evaluation data that was named beside it as its evaluation part."""
     if request.eval_path is None:
+        if request.eval_part is not None and dataset.part_column is None and request.eval_part not in dataset.parts:
+            names = ", ".join(dataset.parts)
+            raise UsageError(f"{request.path} has no part {request.eval_part!r}", f"its parts are {names}", "Name one.")
         return dataset
-    other = open_data(request.eval_path)
+    other = evaluation_data(request.eval_path, request.eval_part)
     part = request.eval_part or other.training_part
     if part not in other.parts:
         names = ", ".join(other.parts)

@@ -55,7 +55,7 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
         _judge_numbers(task, tally, table, column)
         warn_little(task.minimum, usable, findings)
         return
-    counts = labels.counts
+    counts = merged_counts(labels.counts) if tally.options.merge_spellings else labels.counts
     if len(counts) < 2:
         findings.error(
             "one-class",
@@ -75,6 +75,23 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
     judge_classes(task.minimum, counts, labels, tally.options.merge_spellings, column, findings)
     if "class" not in task.minimum.unit:
         warn_little(task.minimum, usable, findings)
+
+
+def merged_counts(counts: Counter[str]) -> Counter[str]:
+    """The counts after labels that differ in case only became the most frequent of them."""
+    merged: Counter[str] = Counter()
+    for label, chosen in merged_spellings(counts).items():
+        merged[chosen] += counts[label]
+    return merged
+
+
+def merged_spellings(counts: Counter[str]) -> dict[str, str]:
+    """For each label the spelling it becomes: the most frequent of those that differ in case only."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        alike[label.casefold()].append(label)
+    best = {key: min(labels, key=lambda each: (-counts[each], each)) for key, labels in alike.items()}
+    return {label: best[label.casefold()] for label in counts}
 
 
 def judge_classes(

@@ -345,7 +345,7 @@ def _parse(stream: TextIO) -> Iterator[tuple[str, dict[str, Any] | None]]:
     record: dict[str, Any] | None = None
     # The parser's plain events: those that name each level by its whole path take memory by the square of the depth.
     try:
-        for event, value in ijson.basic_parse(Utf8(stream), use_float=True, buf_size=JSON_PIECE):
+        for event, value in ijson.basic_parse(Utf8(stream), use_float=True, buf_size=JSON_PIECE // 8):
             if event == "map_key":
                 if depth == 1:
                     top, fields = value, _FIELDS.get(value, frozenset())

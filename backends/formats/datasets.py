@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DataError
+from backends.contract import DataError, UsageError
 from backends.formats.columns import TableSummary
 from backends.formats.findings import Findings
 from backends.formats.flat import flattened, plain_objects
 from backends.formats.folders import open_file, open_folder
-from backends.formats.parts import PART_NAMES, part_of_value
+from backends.formats.parts import part_of_cell, part_of_value
 from backends.formats.reading import read_batches
 from backends.formats.rows import Batch, Row
 from backends.formats.source import Dataset, Source
@@ -64,18 +63,20 @@ def _looked_into(dataset: Dataset) -> Dataset:
 
 
 def _with_part_column(dataset: Dataset, first: list[Batch]) -> Dataset:
-    """Find the column that says which part a row belongs to, where one file holds all parts."""
-    columns = dict.fromkeys(name for batch in first for name in batch.columns)
-    named = [name for name in columns if normal_name(name) in _PART_COLUMNS]
-    if len(dataset.parts) > 1 or not named:
+    """Find the column that says which part a row belongs to, where one file holds all parts.
+
+    Later rows may name parts that the first ones do not: every value is asked for when it is read.
+    """
+    if len(dataset.parts) > 1:
         return dataset
-    seen: Counter[str] = Counter()
-    for batch in first:
-        seen.update(str(cell).strip() for cell in batch.columns.get(named[0], ()) if not is_missing(cell))
-    values = {value: part for value in seen if (part := part_of_value(value)) is not None}
-    if len(values) != len(seen) or "train" not in values.values() or len(seen) < 2:
-        return dataset
-    return replace(dataset, part_column=named[0], part_values=values)
+    is_whole = sum(map(len, first)) < GLANCE_ROWS
+    for name in dict.fromkeys(name for batch in first for name in batch.columns):
+        if normal_name(name) in _PART_COLUMNS:
+            cells = [cell for batch in first for cell in batch.columns.get(name, ()) if not is_missing(cell)]
+            parts = {part_of_value(cell) for cell in cells}
+            if cells and None not in parts and (not is_whole or {"train"} < parts):
+                return replace(dataset, part_column=name)
+    return dataset
 
 
 def _first_batches(source: Source) -> Iterator[Batch]:
@@ -94,7 +95,16 @@ def glance(dataset: Dataset) -> Glance:
     rows: list[dict[str, Any]] = []
     places: list[str] = []
     whole = len(dataset.parts) == 1 and len(dataset.parts[dataset.training_part]) == 1
-    for batch in batches_of(dataset, source, Findings()):
+    if dataset.part_column is not None:
+        table.columns.pop(dataset.part_column, None)
+        whole = False
+    mine = (
+        some
+        for batch in batches_of(dataset, source, Findings())
+        for name, some in by_part(dataset, batch, dataset.training_part)
+        if name in ("train", dataset.training_part)
+    )
+    for batch in mine:
         table.add(batch)
         for row in batch.rows():
             rows.append(dict(row.cells))
@@ -107,7 +117,7 @@ def glance(dataset: Dataset) -> Glance:
 
 def batches_of(dataset: Dataset, source: Source, notes: Findings) -> Iterator[Batch]:
     """The batches of one source, in the columns that all sources of the data set share."""
-    if dataset.format == "mix":
+    if source.roles is not None:
         from backends.formats.mixes import mixed_batches
 
         return mixed_batches(source, notes)
@@ -117,28 +127,31 @@ def batches_of(dataset: Dataset, source: Source, notes: Findings) -> Iterator[Ba
 
 
 def read_part(dataset: Dataset, part: str, notes: Findings | None = None) -> Iterator[tuple[Row, Source]]:
-    """Every readable row of one part with the source it comes from, in a fixed order."""
+    """Every readable row of one part with the source it comes from, in a fixed order.
+
+    Raises UsageError when the data set has no such part.
+    """
     notes = notes if notes is not None else Findings()
-    for source in sources_of(dataset, part):
+    if dataset.part_column is None and part not in dataset.parts:
+        names = ", ".join(dataset.parts)
+        raise UsageError(f"{dataset.path} has no part {part!r}", f"its parts are {names}", "Name one of them.")
+    whole = dataset.training_part if dataset.part_column is not None else part
+    for source in dataset.parts[whole]:
         for batch in batches_of(dataset, source, notes):
-            for row in batch.rows():
-                if part_of_row(dataset, row.cells, part) == part:
-                    yield row, source
+            for name, some in by_part(dataset, batch, whole):
+                if name == part:
+                    for row in some.rows():
+                        yield row, source
 
 
-def sources_of(dataset: Dataset, part: str) -> tuple[Source, ...]:
-    """The sources that hold rows of a part; where a column tells the part, every part is in the same ones."""
-    return dataset.parts[dataset.training_part] if dataset.part_column is not None else dataset.parts[part]
-
-
-def part_names(dataset: Dataset) -> list[str]:
-    """The parts a data set has, training first."""
-    names = set(dataset.part_values.values()) if dataset.part_column is not None else set(dataset.parts)
-    return sorted(names, key=lambda name: PART_NAMES.index(name) if name in PART_NAMES else 9)
-
-
-def part_of_row(dataset: Dataset, cells: Mapping[str, Any], otherwise: str) -> str:
-    """The part that a row belongs to; one whose cell says nothing known belongs to training."""
-    if dataset.part_column is None:
-        return otherwise
-    return dataset.part_values.get(str(cells.get(dataset.part_column)).strip(), "train")
+def by_part(dataset: Dataset, batch: Batch, part: str) -> list[tuple[str, Batch]]:
+    """The rows of a batch by the part they belong to, without the column that says so."""
+    if dataset.part_column is None or part != dataset.training_part:
+        return [(part, batch)]
+    cells = batch.columns.get(dataset.part_column, [None] * len(batch))
+    rows: dict[str, list[int]] = {}
+    for index, cell in enumerate(cells):
+        rows.setdefault(part_of_cell(cell), []).append(index)
+    others = {name: column for name, column in batch.columns.items() if name != dataset.part_column}
+    bare = Batch(batch.numbers, batch.places, others, batch.place_word, batch.share)
+    return [(name, bare if len(indices) == len(batch) else bare.pick(indices)) for name, indices in rows.items()]

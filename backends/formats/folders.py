@@ -26,13 +26,17 @@ _DATA_ENDINGS = (
     ".parquet .arrow .jsonl .ndjson .json .csv .tsv .tab .psv .xlsx .conll .bio .iob .iob2 .txt".split()
 )  # best first: where the same data lies there twice, the better kept types win
 _PACKED_ENDINGS = (".gz", ".zst", ".bz2", ".xz", ".zip")
-_NO_DATA = re.compile(r"(readme|license|licence|notice|changelog|requirements|sources)\b.*", re.IGNORECASE)
+_NO_DATA = re.compile(
+    r"(readme|license|licence|notice|changelog|requirements|sources|dataset_infos|dataset_info)\b.*", re.IGNORECASE
+)
 _MANIFESTS = ("metadata", "manifest", "labels", "annotations", "transcripts", "index")
 _MOST_ENTRIES = 200_000
+# How far down a folder that holds one other folder and nothing else is followed.
+_DEEPEST = 6
 
 
-def open_folder(path: Path) -> Dataset:
-    """What a folder holds, as parts with their sources.
+def open_folder(path: Path, deep: int = 0) -> Dataset:
+    """What a folder holds, as parts with their sources; `deep` counts the folders above it that were looked into.
 
     Raises DataError when it holds no data, or several data sets that do not belong together, which are then named.
     """
@@ -63,13 +67,13 @@ def open_folder(path: Path) -> Dataset:
     flat = _flat_media(path, entries)
     if flat is not None:
         return flat
-    if len(folders) == 1:
+    if len(folders) == 1 and deep < _DEEPEST and not folders[0].is_symlink():
         try:
-            return replace(open_folder(folders[0]), path=path)
+            return replace(open_folder(folders[0], deep + 1), path=path)
         except DataError as error:
             if error.findings[0].code != "no-data":
                 raise
-    raise _nothing(path, entries, folders)
+    raise _nothing(path, entries, folders if deep == 0 and len(folders) > 1 else [])
 
 
 def open_file(path: Path) -> Dataset:
@@ -97,7 +101,7 @@ def open_yolo(yaml: Path) -> Dataset:
 def looks_like_a_data_set(path: Path) -> bool:
     """Whether a folder is worth to be offered as a whole, from a look at its names alone."""
     try:
-        names = sorted(entry.name for entry in path.iterdir())[:500]
+        names = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))[:500]
     except OSError:
         return False
     if {"dataset_dict.json", "state.json", "data.yaml", "annotations"} & set(names):
@@ -132,11 +136,19 @@ def _stem(path: Path) -> str:
 
 def _is_data(path: Path) -> bool:
     ending = _inner_suffix(path)
-    return (ending in _DATA_ENDINGS or path.suffix.lower() == ".zip") and not _NO_DATA.fullmatch(path.name)
+    known = ending in _DATA_ENDINGS or path.suffix.lower() == ".zip"
+    return known and not path.name.startswith(".") and not _NO_DATA.fullmatch(path.name)
 
 
 def _best(files: list[Path]) -> Path:
     return min(files, key=lambda each: _rank(_inner_suffix(each)))
+
+
+def _to_name(files: list[Path]) -> Path:
+    """The file that stands for its data set: one to train on, of the best kind."""
+    return min(
+        files, key=lambda each: (part_of_name(_stem(each))[1] not in ("train", None), _rank(_inner_suffix(each)))
+    )
 
 
 def _rank(ending: str) -> int:
@@ -149,7 +161,12 @@ def _rank(ending: str) -> int:
 def _grouped(path: Path, files: list[Path]) -> Dataset:
     """Files of one name but for the part and the number of the shard are one data set."""
     groups: dict[tuple[str, str], list[tuple[str | None, Path]]] = defaultdict(list)
+    unpacked = {file.name for file in files}
+    notes = []
     for file in files:
+        if file.suffix.lower() in _PACKED_ENDINGS and file.stem in unpacked:
+            notes.append(_note("packed-copy", f"{file.name} is left aside for {file.stem} beside it", path))
+            continue
         stem, part = part_of_name(_stem(file))
         groups[stem.lower(), _inner_suffix(file)].append((part, file))
     stems = {stem for stem, _ in groups}
@@ -157,7 +174,6 @@ def _grouped(path: Path, files: list[Path]) -> Dataset:
         raise _several(path, groups)
     ending = min((key for _, key in groups), key=lambda key: (-len(groups[next(iter(stems)), key]), _rank(key)))
     chosen = groups[next(iter(stems)), ending]
-    notes = []
     ignored = [file.name for (_, key), members in groups.items() if key != ending for _, file in members]
     if ignored:
         message = f"{', '.join(ignored[:5])} beside the {ending} files: the same data in another format, left aside"
@@ -172,6 +188,7 @@ def _dataset_of(path: Path, members: list[tuple[str, Path]], notes: tuple[Findin
         source = opened.parts[opened.training_part][0]
         notes = (*notes, *source.notes)
         parts[part] = (*parts.get(part, ()), replace(source, part=part))
+    parts = _with_training(path, parts)
     formats = {source.format for sources in parts.values() for source in sources}
     return Dataset(path, formats.pop() if len(formats) == 1 else "mixed", parts, notes)
 
@@ -185,7 +202,17 @@ def _parts_of_folders(path: Path, folders: dict[str, Path]) -> Dataset:
         opened = open_folder(folders[part])
         parts[part] = tuple(source for sources in opened.parts.values() for source in sources)
         notes, kind = (*notes, *opened.notes), kind or opened.format
-    return Dataset(path, kind, parts, notes)
+    return Dataset(path, kind, _with_training(path, parts), notes)
+
+
+def _with_training(path: Path, parts: dict[str, tuple[Source, ...]]) -> dict[str, tuple[Source, ...]]:
+    """The parts, of which one is to train on: where there is a single one, it is that, whatever its name."""
+    if "train" in parts:
+        return parts
+    if len(parts) == 1:
+        return {"train": next(iter(parts.values()))}
+    what, why = f"{path.name} has no training part", f"its parts are {', '.join(parts)}"
+    raise data_error("no-training-part", what, why, path.name, "Name the file or folder to train on, or rename it.")
 
 
 def _several(path: Path, groups: dict[tuple[str, str], list[tuple[str | None, Path]]]) -> DataError:
@@ -196,8 +223,8 @@ def _several(path: Path, groups: dict[tuple[str, str], list[tuple[str | None, Pa
         Finding(
             "several-data-sets",
             f"a data set of its own: {', '.join(file.name for file in members[:6])}",
-            _best(members).name,
-            f"Name it: {path / _best(members).name}",
+            _to_name(members).name,
+            f"Name it: {path / _to_name(members).name}",
         )
         for members in by_stem.values()
     )
@@ -211,8 +238,8 @@ def _nothing(path: Path, entries: list[Path], folders: list[Path]) -> DataError:
     sets = []
     for folder in folders[:50]:
         try:
-            open_folder(folder)
-        except (DataError, UsageError):
+            open_folder(folder, _DEEPEST)
+        except (DataError, UsageError, OSError):
             continue
         sets.append(folder)
     if len(sets) > 1:
@@ -261,10 +288,10 @@ def _class_folders(path: Path, folders: list[Path]) -> Dataset | None:
         kind = ""
         for part, folder in sorted(parts.items(), key=lambda item: PART_NAMES.index(str(item[0]))):
             inner = _class_folders(folder, [each for each in _entries(folder) if each.is_dir()])
-            if inner is None:
+            if inner is None or len(inner.parts) > 1:
                 return None
             found[str(part)], kind = inner.parts["train"], inner.format
-        return Dataset(path, kind, found)
+        return Dataset(path, kind, _with_training(path, found))
     kinds: Counter[str] = Counter()
     for folder in folders:
         kinds.update(_kinds_in(folder).most_common(1)[0][:1] if _kinds_in(folder) else ())
@@ -298,6 +325,8 @@ def read_class_folder(source: Source, notes: Findings) -> Iterator[Row]:
             folders[:] = sorted(each for each in folders if not each.startswith("."))
             for name in sorted(files):
                 file = Path(root, name)
+                if name.startswith("."):
+                    continue
                 if media_kind(file) != kind:
                     if media_kind(file) is not None:
                         relative = str(file.relative_to(source.path))
@@ -323,9 +352,19 @@ def _saved_by_datasets(path: Path) -> Dataset:
             names = [str(name) for name in json.loads(splits.read_text(encoding="utf-8"))["splits"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _broken_save(path, f"dataset_dict.json: {error}") from None
-        folders = {part_of_folder(name) or part_of_name(name)[1] or "train": path / name for name in names}
-    parts = {part: _arrow_files(folder, path) for part, folder in folders.items()}
-    return Dataset(path, "arrow", {part: parts[part] for part in sorted(parts, key=PART_NAMES.index)})
+        folders = {name: path / name for name in names}
+    parts: dict[str, tuple[Source, ...]] = {}
+    notes = []
+    for name, folder in folders.items():
+        part = part_of_folder(name) or part_of_name(name)[1] or ("train" if len(folders) == 1 else None)
+        if part is None:
+            notes.append(_note("other-split", f"the split {name!r} is left aside: it is no part that is known", path))
+        else:
+            parts[part] = (*parts.get(part, ()), *_arrow_files(folder, path))
+    if not parts:
+        raise _broken_save(path, f"none of its splits is known: {', '.join(folders)}")
+    parts = _with_training(path, {part: parts[part] for part in sorted(parts, key=PART_NAMES.index)})
+    return Dataset(path, "arrow", parts, tuple(notes))
 
 
 def _arrow_files(folder: Path, whole: Path) -> tuple[Source, ...]:
@@ -352,7 +391,7 @@ def _coco_parts(path: Path) -> Dataset | None:
     members = []
     for folder in (path, path / "annotations"):
         for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-            if file.stat().st_size:
+            if file.is_file() and not file.name.startswith(".") and file.stat().st_size:
                 try:
                     source = identify(file)
                 except (DataError, UsageError):

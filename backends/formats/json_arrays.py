@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from backends.contract import DataError
@@ -13,37 +15,45 @@ from backends.formats.rows import Batch, Gathering
 from backends.formats.source import Source, data_error
 from backends.formats.streams import JSON_PIECE, Utf8, open_text, told_when_broken
 
-# The streaming parser names each level by its whole path: time and memory grow with the square of the depth. Half of
-# this is the depth that the standard library can write again.
+# The streaming parser names each level by its whole path: time and memory grow with the square of the depth. The
+# standard library reads and writes about twice as many levels.
 DEEPEST = 400
-_OPENED = r'[\[{]\s*+(?:"[^"\\]{0,99}+"\s*+:\s*+)?+'
-_ABSURD_NESTING = re.compile(rf"{_OPENED}(?:{_OPENED}){{{DEEPEST // 2}}}")  # the first one apart is found quickly
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STEP = 256
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _ASK_AGAIN_BYTES = 50_000_000
 # Stands for a file that is one row itself: a single conversation.
 WHOLE_FILE = "<the whole file>"
-_TURN_NAMES = ("role", "from", "content", "value")
+_TURN_KEYS = ({"role", "content"}, {"from", "value"})
 _CONVERSATION_KEYS = ("conversations", "conversation", "messages", "turns", "dialogue", "dialog")
 
 
 class _Shallow(Utf8):
     """A text stream for the parser that names each level."""
 
-    def _look(self, text: str) -> None:
-        super()._look(text)
-        if _ABSURD_NESTING.search(text) or _left_open(text) > DEEPEST:
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._inside = False
+        self._escape = ""
+
+    def _look(self, before: str, text: str) -> None:
+        super()._look(before, text)
+        piece = self._escape + text
+        self._escape = "\\" * ((len(piece) - len(piece.rstrip("\\"))) % 2)
+        began, plain = self._inside, piece.replace("\\\\", "")
+        self._inside ^= (plain.count('"') - plain.count('\\"')) % 2 == 1
+        # Brackets in texts do not count, but leaving them out takes time.
+        if _depth(text) > DEEPEST and _depth(_TEXT.sub("", f'"{piece}' if began else piece)) > DEEPEST:
             raise RecursionError("it is nested hundreds of levels deep")
 
 
-def _left_open(text: str) -> int:
-    """How many brackets of a piece of JSON stay open, whether it begins inside a text or not."""
-    if _brackets(text) <= DEEPEST:
-        return 0
-    return min(_brackets(_TEXT.sub("", piece)) for piece in (text, text.partition('"')[2]))
-
-
-def _brackets(text: str) -> int:
-    return text.count("[") + text.count("{") - text.count("]") - text.count("}")
+def _depth(text: str) -> int:
+    """How many brackets are open at once, looked at every few hundred characters."""
+    depth = most = 0
+    for at in range(0, len(text), _STEP):
+        some = text[at : at + _STEP]
+        depth += some.count("[") + some.count("{") - some.count("]") - some.count("}")
+        most = max(most, depth)
+    return most
 
 
 def is_deep(value: Any) -> bool:
@@ -67,8 +77,10 @@ def read_array(source: Source, notes: Findings) -> Iterator[Batch]:
     number = 0
     with told_when_broken(source), open_text(source, errors="strict") as (stream, raw):
         try:
-            for record in ijson.items(_Shallow(stream), prefix, use_float=True, buf_size=JSON_PIECE):
+            for record in _records(source, stream, prefix):
                 number += 1
+                if source.records_key == WHOLE_FILE and isinstance(record, list):
+                    record = {"messages": record}
                 if isinstance(record, dict):
                     gathered.add(number, number, record, 500)
                 else:
@@ -84,6 +96,34 @@ def read_array(source: Source, notes: Findings) -> Iterator[Batch]:
             raise bad_json(source, number, error) from None
     if gathered.records:
         yield gathered.take(share=1.0)
+
+
+def _records(source: Source, stream: Any, prefix: str) -> Iterator[Any]:
+    """The values below a prefix, read again with exact numbers from the one on that is too large for quick reading."""
+    import ijson
+
+    number = 0
+    try:
+        for record in ijson.items(_Shallow(stream), prefix, use_float=True, buf_size=JSON_PIECE):
+            number += 1
+            yield record
+        return
+    except ijson.JSONError as error:
+        if "overflow" not in str(error) and "large" not in str(error):
+            raise
+    with open_text(source, errors="strict") as (again, _):
+        exact = ijson.items(_Shallow(again), prefix, use_float=False, buf_size=JSON_PIECE)
+        for record in islice(exact, number, None):
+            yield _without_decimals(record)
+
+
+def _without_decimals(value: Any) -> Any:
+    """The same with ordinary numbers, as far as they can hold what was written."""
+    if isinstance(value, dict):
+        return {key: _without_decimals(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_decimals(each) for each in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def read_squad(source: Source, notes: Findings) -> Iterator[Batch]:
@@ -171,16 +211,21 @@ def records_key(source: Source) -> str | None:
 
     first = opened = None
     in_object = False
+    keys: set[str] = set()
     with told_when_broken(source), open_text(source, errors="strict") as (stream, _):
         try:
             for prefix, event, value in ijson.parse(_Shallow(stream), buf_size=JSON_PIECE):
                 if opened is not None and event == "start_map" and not in_object:
-                    if opened not in _CONVERSATION_KEYS:
-                        return opened or None
+                    if opened and opened not in _CONVERSATION_KEYS:
+                        return opened
                     in_object = True  # its first key tells rows from turns
                     continue
+                if in_object and event == "map_key":
+                    keys.add(value)
+                if in_object and (event == "end_map" or len(keys) > 2):
+                    return WHOLE_FILE if keys in _TURN_KEYS else opened or None
                 if in_object:
-                    return WHOLE_FILE if value in _TURN_NAMES else opened or None
+                    continue
                 opened = prefix if event == "start_array" else None
                 first = opened if first is None else first
         except (ijson.JSONError, ValueError, RecursionError) as error:

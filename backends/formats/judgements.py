@@ -9,9 +9,8 @@ from backends.contract import UsageError, nearest
 from backends.formats.check_plan import Plan
 from backends.formats.check_request import CheckRequest
 from backends.formats.columns import TableSummary
-from backends.formats.datasets import part_names
 from backends.formats.findings import Findings
-from backends.formats.parts import part_of_name
+from backends.formats.parts import UNKNOWN_PART, part_of_name
 from backends.formats.shapes import shapes_of
 from backends.formats.source import Dataset
 from backends.formats.tally import Tally, Texts
@@ -166,8 +165,16 @@ def _judge_dirty_numbers(evidence: Evidence, guessed_target: bool) -> None:
 def judge_parts(evidence: Evidence) -> None:
     """Whether every part has rows to score on, and whether an evaluation file lies beside that nobody named."""
     tally = evidence.tally
-    for name in part_names(evidence.dataset):
-        if name != evidence.dataset.training_part and tally.read[name] and not tally.usable[name]:
+    unknown = tally.read[UNKNOWN_PART]
+    if unknown:
+        evidence.findings.warn(
+            "unknown-part",
+            f"in {unknown:,} rows {evidence.dataset.part_column!r} names no part that is known",
+            f"column {evidence.dataset.part_column}",
+            "They are neither trained on nor scored; write train, validation or test.",
+        )
+    for name in set(tally.read) - {UNKNOWN_PART, evidence.dataset.training_part}:
+        if tally.read[name] and not tally.usable[name]:
             evidence.findings.error(
                 "no-evaluation-rows",
                 f"none of the {tally.read[name]:,} rows of the {name} part can be used",
@@ -197,11 +204,11 @@ def judge_lengths(evidence: Evidence) -> None:
     limit = known or LONGEST_USUAL
     code = "longer-than-context" if known else "very-long"
     what = "the model reads" if known else "most models read"
-    for position, count in texts.longer_than(limit):
+    for where, count in texts.longer_than(limit):
         evidence.findings.warn(
             code,
             f"{'about ' if texts.tokens is None else ''}{count:,} tokens; {what} {limit:,} at once",
-            texts.where(position),
+            where,
             "What is beyond is cut; divide the text, or choose a model that reads more.",
         )
 
@@ -227,8 +234,35 @@ def judge_preparation(evidence: Evidence) -> None:
                     f"column {name}",
                     "Choose another column.",
                 )
-    for why, count in evidence.tally.filtered.items():
-        evidence.tally.stats.setdefault("filtered", {})[why] = count
+    group = evidence.request.preparation.group_column
+    if group is not None and evidence.table.columns[group].distinct < 2:
+        evidence.findings.error(
+            "one-group",
+            f"{group!r} has the same value in every row, so nothing can be held out",
+            f"column {group}",
+            "Choose another column, or leave group_column out.",
+        )
+    if evidence.request.preparation.quality_from is not None and evidence.request.preparation.quality_column is None:
+        fix = "Add --prepare quality_column=NAME"
+        raise UsageError("quality_from says nothing alone", "no quality_column was named", fix)
+    if evidence.tally.filtered:
+        evidence.tally.stats["filtered"] = dict(evidence.tally.filtered)
+    if evidence.tally.low_quality:
+        evidence.tally.stats["low_quality"] = dict(evidence.tally.low_quality)
+
+
+# Rows that were left out while they were read, before any task looked at them.
+_NOT_READ = ("unreadable-row", "ragged-row", "not-an-object")
+
+
+def judge_stopping(evidence: Evidence) -> None:
+    """Where no run may start while a row cannot be used, rows that could not even be read stop it too."""
+    if evidence.request.preparation.bad_rows != "stop":
+        return
+    while_mixing = evidence.dataset.format == "mix"
+    for found in evidence.findings.warnings():
+        if found.code in _NOT_READ or (while_mixing and found.code.startswith(("chat-", "empty-", "sides-"))):
+            evidence.findings.error(f"{found.code}-stops", found.message, found.where, "Correct it or delete the row.")
 
 
 def _evaluation_beside(path: Path) -> Path | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts
 from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.leaks import LeakWatch
-from backends.formats.row_faults import plain_fault
+from backends.formats.row_faults import plain_fault, row_words
 from backends.formats.rows import Batch
 from backends.formats.tally import Tally, Texts, byte_length
 from backends.formats.values import as_text
@@ -17,8 +17,8 @@ from backends.registry import TaskData
 class LabelCheck:
     """The check of tables and of labelled texts, row by row."""
 
-    def __init__(self, task: TaskData, roles: Mapping[str, str], tally: Tally, decimal_comma: bool) -> None:
-        self.task, self.roles, self.tally, self.decimal_comma = task, roles, tally, decimal_comma
+    def __init__(self, task: TaskData, roles: Mapping[str, str], tally: Tally) -> None:
+        self.task, self.roles, self.tally = task, roles, tally
         self.labels = Labels()
         self.texts = Texts()
         self.leaks = LeakWatch(roles[task.roles[0]]) if task.is_tabular else None
@@ -30,19 +30,18 @@ class LabelCheck:
         none = [None] * len(batch)
         cells_of = {role: batch.columns.get(column, none) for role, column in self.roles.items()}
         names = tuple(cells_of)
-        whole = list(zip(*batch.columns.values())) if task.is_tabular else ()
+        order = sorted(batch.columns)
+        whole = list(zip(*(batch.columns[name] for name in order))) if task.is_tabular else ()
         if self.leaks is not None and tally.part == "train":
             self.leaks.add(batch)
         for index, cells in enumerate(zip(*cells_of.values())):
             values = dict(zip(names, cells))
-            fault = plain_fault(task, values, self.decimal_comma)
+            fault = plain_fault(task, values, tally.decimal_comma)
             if fault is not None:
                 tally.fault(fault, batch.where(index))
                 continue
-            if task.is_tabular:
-                words = "\0".join(map(as_text, whole[index]))
-            else:
-                words = "\n".join(as_text(values[role]) for role in task.text_roles)
+            cells_here = dict(zip(order, whole[index])) if task.is_tabular else {}
+            words = row_words(task, values, cells_here)
             if tally.filters and not tally.keep(batch, index, byte_length(words)):
                 continue
             tally.usable[tally.part] += 1

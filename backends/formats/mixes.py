@@ -11,6 +11,7 @@ map = { prompt = "question" } # may be left out
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,13 +21,14 @@ from typing import Any
 from backends.contract import Finding, UsageError, nearest
 from backends.formats.findings import Fault, Findings
 from backends.formats.language import read_example
+from backends.formats.parts import part_of_cell
 from backends.formats.proposals import propose_tasks
 from backends.formats.reading import read_batches
-from backends.formats.roles import propose_roles
+from backends.formats.roles import Roles, propose_roles
 from backends.formats.rows import Batch
-from backends.formats.shapes import LANGUAGE_SHAPES
+from backends.formats.shapes import LANGUAGE_SHAPES, Shape
 from backends.formats.source import Dataset, Source, data_error
-from backends.registry import find_data
+from backends.registry import TaskData, find_data
 
 _KEYS = {"mix": ("task",), "source": ("path", "weight", "map")}
 _MOST_WEIGHT = 100.0
@@ -57,7 +59,15 @@ def open_mix(path: Path) -> Dataset:
         sources.append(source)
         notes += source.notes
     columns = tuple(dict.fromkeys(column for source in sources for column in source.columns))
-    return Dataset(path, "mix", {"train": tuple(replace(each, columns=columns) for each in sources)}, tuple(notes))
+    train = tuple(replace(each, columns=columns) for each in sources)
+    return Dataset(path, "mix", {"train": train}, tuple(notes), task=wanted)
+
+
+def mixed_files(path: Path) -> list[Path]:
+    """The files that a mix names; none for any other file."""
+    if path.suffix.lower() != ".toml":
+        return []
+    return [source.path for sources in open_mix(path).parts.values() for source in sources]
 
 
 def _read_mix(path: Path) -> tuple[list[Mapping[str, Any]], str | None]:
@@ -78,6 +88,8 @@ def _read_mix(path: Path) -> tuple[list[Mapping[str, Any]], str | None]:
         raise UsageError(f"{path} names no source", "a mix has one [[source]] or more", 'Add [[source]] path = "FILE".')
     for name, holders in (("mix", [head]), ("source", entries)):
         for holder in holders:
+            if not isinstance(holder, dict):
+                raise UsageError(f"{path}: {holder!r} is no source", "a source is a table", "Write [[source]].")
             for key in holder:
                 if key not in _KEYS[name]:
                     fix = f"Correct it{nearest(key, _KEYS[name])}."
@@ -102,7 +114,7 @@ def _open_source(
         )
     if not isinstance(given, dict) or not all(isinstance(column, str) for column in given.values()):
         raise UsageError(f"{where}: map is {given!r}", "it maps roles to columns", 'Write map = { role = "column" }.')
-    target = (path.parent / Path(named).expanduser()).absolute()
+    target = (path.parent / os.path.expanduser(named)).absolute()
     if target == path.absolute():
         raise UsageError(f"{where} is the mix itself", "a mix cannot hold itself", "Name another file.")
     dataset = open_data(target)
@@ -117,6 +129,12 @@ def _open_source(
         raise data_error("no-task", what, why, where, "Name the task: [mix] task = ...")
     task = find_data(wanted or proposals[0].task)
     roles = propose_roles(task, looked.table, given)
+    if "" in given:
+        raise UsageError(f"{where}: map has an empty role", "a role has a name", "Correct it.")
+    if roles.guessed and not given and wanted is not None and proposals and proposals[0].task != wanted:
+        why = f"it looks like {proposals[0].task}, and its columns are not called as {wanted} needs them"
+        fix = 'Name them: map = { role = "column" }.'
+        raise data_error("mix-role", f"{target.name} does not fit {task.id}", why, where, fix)
     if roles.shape is None or not set(roles.shape.needed) <= set(roles.columns):
         missing = [role for role in (roles.shape.needed if roles.shape else task.roles) if role not in roles.columns]
         why = f"no column could be the {', '.join(missing) or task.id}"
@@ -126,14 +144,18 @@ def _open_source(
         dataset.first,
         weight=float(weight),
         roles={**roles.columns, "": roles.shape.name},
-        columns=_shared_columns(task.id, roles.shape.strategy, roles.columns),
+        columns=_shared_columns(task, roles, tuple(looked.table.columns)),
+        part_column=dataset.part_column,
     )
     return source, task.id, roles.shape.strategy
 
 
-def _shared_columns(task: str, strategy: str | None, roles: Mapping[str, str]) -> tuple[str, ...]:
-    """The columns of the mix: the roles of the task, or the turns that every conversation comes to."""
-    return ("messages",) if task == "text-generation" and strategy == "sft" else tuple(roles)
+def _shared_columns(task: TaskData, roles: Roles, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of the mix: the turns that every conversation comes to, or the roles of the task and what is left."""
+    others = tuple(name for name in columns if name not in roles.columns.values() and name not in roles.columns)
+    if task.id == "text-generation" and roles.shape is not None and roles.shape.strategy == "sft":
+        return ("messages", *others)
+    return (*roles.columns, *others)
 
 
 def mixed_batches(source: Source, notes: Findings) -> Iterator[Batch]:
@@ -141,12 +163,18 @@ def mixed_batches(source: Source, notes: Findings) -> Iterator[Batch]:
     assert source.roles is not None
     roles = {role: column for role, column in source.roles.items() if role}
     shape = next((each for each in LANGUAGE_SHAPES if each.name == source.roles[""]), None)
-    own = replace(source, columns=_own_columns(source))
-    for batch in read_batches(own, notes):
+    as_turns = shape is not None and source.columns[:1] == ("messages",)
+    for batch in read_batches(replace(source, columns=_own_columns(source)), notes):
+        if source.part_column is not None:
+            cells = batch.columns.get(source.part_column, [None] * len(batch))
+            batch = batch.pick([i for i, cell in enumerate(cells) if part_of_cell(cell) == "train"])
         places = [f"{batch.where(index)} of {source.path.name}" for index in range(len(batch))]
-        cells = {role: batch.columns.get(column, [None] * len(batch)) for role, column in roles.items()}
-        renamed = Batch(batch.numbers, places, cells, "", batch.share)
-        yield renamed if source.columns != ("messages",) or shape is None else _as_turns(renamed, shape, notes)
+        columns = {role: batch.columns.get(column, [None] * len(batch)) for role, column in roles.items()}
+        for name in source.columns:
+            if name not in columns and name in batch.columns and name not in roles.values():
+                columns[name] = batch.columns[name]
+        renamed = Batch(batch.numbers, places, columns, "", batch.share)
+        yield _as_turns(renamed, shape, tuple(roles), notes) if as_turns and shape is not None else renamed
 
 
 def _own_columns(source: Source) -> tuple[str, ...]:
@@ -156,17 +184,17 @@ def _own_columns(source: Source) -> tuple[str, ...]:
     return open_table(source.path).columns if source.format in ("csv", "tsv", "xlsx") else ()
 
 
-def _as_turns(batch: Batch, shape: Any, notes: Findings) -> Batch:
+def _as_turns(batch: Batch, shape: Shape, roles: tuple[str, ...], notes: Findings) -> Batch:
+    """The rows as conversations, with the columns that play no role."""
     kept, turns = [], []
-    names = tuple(batch.columns)
-    for index, cells in enumerate(zip(*batch.columns.values())):
-        found = read_example(shape, dict(zip(names, cells)))
+    for index, cells in enumerate(zip(*(batch.columns[role] for role in roles))):
+        found = read_example(shape, dict(zip(roles, cells)))
         if isinstance(found, Fault):
             notes.warn(found.code, found.message, batch.where(index), found.fix)
             continue
-        said = [{"role": turn.role, "content": turn.text} for turn in found.turns]
         kept.append(index)
-        turns.append([{**turn, "role": {"call": "assistant"}.get(turn["role"], turn["role"])} for turn in said])
-    return Batch(
-        [batch.numbers[i] for i in kept], [batch.places[i] for i in kept], {"messages": turns}, "", batch.share
-    )
+        roles_said = [("assistant" if turn.role == "call" else turn.role, turn.text) for turn in found.turns]
+        turns.append([{"role": role, "content": text} for role, text in roles_said])
+    picked = batch.pick(kept)
+    others = {name: cells for name, cells in picked.columns.items() if name not in roles}
+    return Batch(picked.numbers, picked.places, {"messages": turns, **others}, "", batch.share)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+from backends.formats.values import is_missing
+
 PART_NAMES = ("train", "validation", "test")
+# Rows of a part that is none of these.
+UNKNOWN_PART = "unknown"
 _WORDS = {
     "train": ("train", "training", "trn"),
     "validation": ("validation", "valid", "val", "dev", "development", "eval", "evaluation"),
@@ -40,3 +44,8 @@ def part_of_name(stem: str) -> tuple[str, str | None]:
 def part_of_value(value: object) -> str | None:
     """The part that a cell of a split column names."""
     return _PART_OF.get(str(value).strip().lower())
+
+
+def part_of_cell(cell: object) -> str:
+    """The part that a cell names; a row that says nothing is trained on, one of a word that is no part is not used."""
+    return "train" if is_missing(cell) else part_of_value(cell) or UNKNOWN_PART

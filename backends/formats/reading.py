@@ -23,6 +23,8 @@ from backends.formats.yolo import read_yolo
 
 # A longer cell is a quote that was never closed; without a limit it would take the rest of the file into memory.
 LONGEST_CELL = 1 << 25
+# A last record of so many lines is a quote that was never closed; texts of many lines stand among others.
+_OPEN_QUOTE_LINES = 25
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -66,8 +68,8 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
         for _ in range(source.header_record + 1):
             next(reader, None)
         number = 0
-        ended = False
-        while not ended:
+        last = (0, 0)
+        while True:
             line = reader.line_num + 1
             try:
                 cells = next(reader)
@@ -82,6 +84,7 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
             if not cells:
                 continue
             number += 1
+            last = (line, reader.line_num)
             if not cells[0].strip() and not any(cell.strip() for cell in cells):
                 notes.warn("blank-row", f"row {number} is blank", f"line {line}", "It is left out.")
                 continue
@@ -96,6 +99,14 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
             gathered.add(number, number, cells, sum(map(len, cells)))
             if gathered.is_full:
                 yield _whole_bytes(gathered.take(source.columns, raw.tell() / size), source, notes)
+        if last[1] - last[0] >= _OPEN_QUOTE_LINES:
+            notes.warn(
+                "open-quote",
+                f"the record that begins at line {last[0]:,} goes on for {last[1] - last[0]:,} lines, to the end: "
+                "a quote was opened there and never closed",
+                f"line {last[0]}",
+                "Close the quote, or double it where it is a letter; the lines below it are lost as they are.",
+            )
     if gathered.records:
         yield _whole_bytes(gathered.take(source.columns, 1.0), source, notes)
 

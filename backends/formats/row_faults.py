@@ -15,6 +15,13 @@ from backends.registry import TaskData
 _LEFT_OUT = "The row is left out."
 
 
+def row_words(task: TaskData, values: Mapping[str, Any], cells: Mapping[str, Any]) -> str:
+    """What makes two rows the same: the texts a model reads, or for tables every filled cell, whatever their order."""
+    if not task.is_tabular:
+        return "\n".join(as_text(values.get(role)) for role in task.text_roles)
+    return "\0".join(f"{name}\1{as_text(cells[name])}" for name in sorted(cells) if cells[name] not in (None, ""))
+
+
 def row_fault(task: TaskData, shape: Shape, values: Mapping[str, Any], decimal_comma: bool = False) -> Fault | None:
     """Why a row cannot be used as it is, by role; None when it can. Media files are not opened here."""
     if task.id == "token-classification":

@@ -189,6 +189,10 @@ def _delimited_source(source: Source, text: str, ending: str, complete: bool) ->
             ),
         )
     columns, name_notes = column_names(names)
+    if _looks_like_values(names, records[header + 1 : header + 50]):
+        shown = ", ".join(repr(cell[:20]) for cell in names[:4])
+        message = f"the first line was taken for the names of the columns, but {shown} look like values"
+        name_notes = (*name_notes, Finding("no-header", message, "line 1", "Write a line of names above the values."))
     return replace(
         source,
         format="tsv" if delimiter == "\t" else "csv",
@@ -198,6 +202,18 @@ def _delimited_source(source: Source, text: str, ending: str, complete: bool) ->
         columns=columns,
         notes=(*notes, *name_notes),
     )
+
+
+def _looks_like_values(names: list[str], rows: list[list[str]]) -> bool:
+    """Whether the line of names is of the kind of the lines below it: numbers where they have numbers."""
+    numeric = [index for index, cell in enumerate(names) if as_number(cell) is not None]
+    below = [row for row in rows if len(row) == len(names)]
+    if not numeric or not below:
+        return False
+    columns = [[as_number(row[index]) is not None for row in below] for index in range(len(names))]
+    usually = [sum(column) > 0.8 * len(column) for column in columns]
+    years = all(1900 <= (as_number(names[index]) or 0) <= 2100 for index in numeric)
+    return not years and all((as_number(cell) is not None) == usual for cell, usual in zip(names, usually))
 
 
 def _reads_cleanly(text: str, delimiter: str, complete: bool) -> bool:
@@ -260,6 +276,7 @@ def column_names(header: list[str]) -> tuple[tuple[str, ...], tuple[Finding, ...
     names: list[str] = []
     notes: list[Finding] = []
     seen: Counter[str] = Counter()
+    taken = {cell.strip() for cell in header}
     for position, cell in enumerate(header, 1):
         name = cell.strip()
         if not name:
@@ -273,8 +290,11 @@ def column_names(header: list[str]) -> tuple[tuple[str, ...], tuple[Finding, ...
                 )
             )
         seen[name] += 1
-        if seen[name] > 1:
+        if seen[name] > 1 or name in names:
             new = f"{name} ({seen[name]})"
+            while new in names or new in taken:
+                seen[name] += 1
+                new = f"{name} ({seen[name]})"
             notes.append(
                 Finding(
                     "duplicate-header",

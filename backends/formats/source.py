@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from backends.contract import DataError, Finding
@@ -26,6 +26,7 @@ class Source:
     part: str | None = None
     weight: float = 1.0
     roles: Mapping[str, str] | None = None
+    part_column: str | None = None
     notes: tuple[Finding, ...] = ()
 
     @property
@@ -39,7 +40,7 @@ class Dataset:
     """A data set as named by a person: its parts (training, validation, test) and the files of each.
 
     `part_column` names the column that says which part a row belongs to, where one file holds all of them; `objects`
-    are columns of plain objects, which are read as a column for each of their keys.
+    are columns of plain objects, which are read as a column for each of their keys; `task` is one that a mix names.
     """
 
     path: Path
@@ -47,8 +48,8 @@ class Dataset:
     parts: Mapping[str, tuple[Source, ...]]
     notes: tuple[Finding, ...] = ()
     part_column: str | None = None
-    part_values: Mapping[str, str] = field(default_factory=dict)
     objects: tuple[str, ...] = ()
+    task: str | None = None
 
     @property
     def first(self) -> Source:
@@ -59,12 +60,6 @@ class Dataset:
     def training_part(self) -> str:
         """The part a model learns from."""
         return "train" if "train" in self.parts else next(iter(self.parts))
-
-    @property
-    def evaluation_part(self) -> str | None:
-        """The part a model is scored on, where the data set brings one."""
-        names = set(self.parts) | set(self.part_values.values())
-        return next((name for name in ("validation", "test") if name in names), None)
 
 
 def data_error(code: str, what: str, why: str, where: str, fix: str) -> DataError:

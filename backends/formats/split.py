@@ -48,8 +48,10 @@ def split_groups(groups: Sequence[Hashable], fraction: float, seed: int) -> tupl
     for group in order[: len(order) - 1]:  # one group at least stays to train on
         if len(held_out) >= wanted:
             break
-        if len(held_out) + len(members[group]) <= 1.5 * wanted or not held_out:
+        if len(held_out) + len(members[group]) <= 1.5 * wanted:
             held_out.update(members[group])
+    if not held_out and len(order) > 1:  # every group is large: the smallest
+        held_out.update(members[min(order, key=lambda group: len(members[group]))])
     return _both_sides(len(groups), held_out)
 
 

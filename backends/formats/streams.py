@@ -139,7 +139,7 @@ class Utf8:
     def read(self, size: int) -> bytes:
         """The next characters; raises ValueError where they hold a number or a text without end."""
         text: str = self._stream.read(size)
-        self._look(self._seen + text)
+        self._look(self._seen, text)
         self._seen = (self._seen + text)[-_MOST_DIGITS - 2 :]
         quote = text.rfind('"')
         self._unquoted = self._unquoted + len(text) if quote < 0 else len(text) - quote
@@ -147,10 +147,10 @@ class Utf8:
             raise ValueError(f"it holds over {LONGEST_LINE:,} characters without a quote")
         return text.encode("utf-8", errors="replace")
 
-    def _look(self, text: str) -> None:
-        """Refuse what the parser cannot bear, in the new characters and some before them."""
+    def _look(self, before: str, text: str) -> None:
+        """Refuse what the parser cannot bear in the new characters; a number may begin in those before."""
         # A look at a few characters tells of nearly every text that no such number is in it.
-        if _TWO_DIGITS.search(text[:: _MOST_DIGITS // 2]) and _ENDLESS_NUMBER.search(text):
+        if _TWO_DIGITS.search((before + text)[:: _MOST_DIGITS // 2]) and _ENDLESS_NUMBER.search(before + text):
             raise ValueError(f"it holds a number of over {_MOST_DIGITS:,} digits")
 
 
@@ -188,7 +188,7 @@ def told_when_broken(source: Source) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
-        reason = str(error)
+        reason = str(error) or "it ends too early"
     except RuntimeError as error:
         if source.packing != "zip" or "password" not in str(error):
             raise

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import IO, Any
 
 from backends.contract import PreparationOptions
@@ -33,7 +34,9 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
     filtered: Counter[str] = field(default_factory=Counter)
+    low_quality: Counter[str] = field(default_factory=Counter)
     stats: dict[str, Any] = field(default_factory=dict)
+    decimal_comma: bool = False
 
     def fault(self, fault: Fault, where: str) -> None:
         """Note what is wrong with a row: it is repaired, left out, or stops the run, as was chosen."""
@@ -50,13 +53,22 @@ class Tally:
             self.findings.warn(fault.code, fault.message, where, fault.fix if not fault.stops else "It is left out.")
 
     def keep(self, batch: Batch, index: int, size: int) -> bool:
-        """Whether a good row stays after what was chosen: length and quality; counted when it does not."""
-        column = self.options.quality_column
-        cells = batch.columns.get(column, ()) if column is not None else ()
-        why = choice_against(self.options, size, cells[index] if index < len(cells) else None)
+        """Whether a good row stays after what was chosen about its length; counted when it does not.
+
+        Marks of quality count for training rows alone, so that scores stay comparable: see `low_quality`.
+        """
+        why = choice_against(self.options, size)
         if why is not None:
             self.filtered[why] += 1
-        return why is None
+            return False
+        column = self.options.quality_column
+        if column is not None and self.part == "train":
+            cells = batch.columns.get(column, ())
+            mark = cells[index] if index < len(cells) else None
+            why = low_quality(self.options, mark, self.decimal_comma)
+            if why is not None:
+                self.low_quality[why] += 1
+        return True
 
     @property
     def filters(self) -> bool:
@@ -65,43 +77,63 @@ class Tally:
         return (options.shortest, options.longest, options.quality_column) != (None, None, None)
 
 
-def choice_against(options: PreparationOptions, size: int, mark: Any) -> str | None:
-    """Why a good row is left out by what was chosen, else None; `size` in bytes, `mark` of its quality column."""
+def choice_against(options: PreparationOptions, size: int) -> str | None:
+    """Why a good row is left out by what was chosen about lengths, else None; `size` in bytes."""
     tokens = size / BYTES_A_TOKEN
     if options.shortest is not None and tokens < options.shortest:
         return "shorter than was chosen"
     if options.longest is not None and tokens > options.longest:
         return "longer than was chosen"
-    if options.quality_column is not None:
-        number = as_number(mark)
-        if number is None:
-            return "without a mark of quality"
-        if options.quality_from is not None and number < options.quality_from:
-            return "marked lower than was chosen"
+    return None
+
+
+def low_quality(options: PreparationOptions, mark: Any, decimal_comma: bool) -> str | None:
+    """Why a training row is left out by its mark of quality, else None."""
+    if options.quality_column is None:
+        return None
+    number = as_number(mark, decimal_comma)
+    if number is None:
+        return "without a mark of quality"
+    if options.quality_from is not None and number < options.quality_from:
+        return "marked lower than was chosen"
     return None
 
 
 @dataclass
-class Texts:
-    """The lengths of all texts, and hashes by which the same text is found again, some bytes a row.
+class PartTexts:
+    """The texts of one part, some bytes a row: hashes, places, answers and lengths."""
 
-    `labels` may hold a number for each row's answer, so that the same text with another answer is found.
-    """
-
+    part: str
+    place_word: str = "row"
     exact: array[int] = field(default_factory=as_hashes)
     normal: array[int] = field(default_factory=as_hashes)
     numbers: array[int] = field(default_factory=as_hashes)
     labels: array[int] = field(default_factory=as_hashes)
     names: list[str] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("Q"))
-    starts: list[tuple[int, str, str]] = field(default_factory=list)
-    sink: IO[str] | None = None
-    tokens: array[int] | None = None
+
+    def where(self, position: int) -> str:
+        """Where a person finds a row, with its part where it is not the training part."""
+        number = self.numbers[position]
+        name = self.names[-1 - number] if number < 0 else f"{self.place_word} {number}".strip()
+        return name if self.part == "train" else f"{name} of {self.part}"
+
+
+class Texts:
+    """The lengths of all texts, and hashes by which the same text is found again, training first.
+
+    Rows may come with a number for their answer, so that the same text with another answer is found.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, PartTexts] = {}
+        self.here = PartTexts("train")
+        self.sink: IO[str] | None = None
+        self.tokens: array[int] | None = None
 
     def begin(self, part: str, place_word: str) -> None:
         """The rows from here on belong to this part."""
-        if not self.starts or self.starts[-1][1:] != (part, place_word):
-            self.starts.append((len(self.exact), part, place_word))
+        self.here = self.parts.setdefault(part, PartTexts(part, place_word))
 
     def for_tokenizer(self, **row: Any) -> None:
         """Keep what a tokenizer must read to count the tokens of the row that is added next."""
@@ -110,94 +142,100 @@ class Texts:
 
     def add(self, words: str, place: Any, size: int | None = None, label: int | None = None) -> None:
         """Take the text of a row in; `size` in bytes where it is known already."""
-        self.exact.append(hash(words))
-        self.normal.append(normal_hash(words))
+        here = self.here
+        here.exact.append(hash(words))
+        here.normal.append(normal_hash(words))
         if isinstance(place, int):
-            self.numbers.append(place)
+            here.numbers.append(place)
         else:
-            self.numbers.append(-1 - len(self.names))
-            self.names.append(str(place))
+            here.numbers.append(-1 - len(here.names))
+            here.names.append(str(place))
         if label is not None:
-            self.labels.append(label)
-        if len(self.sizes) < _LENGTHS_KEPT:
-            self.sizes.append(size if size is not None else byte_length(words))
+            here.labels.append(label)
+        if len(here.sizes) < _LENGTHS_KEPT:
+            here.sizes.append(size if size is not None else byte_length(words))
 
-    def where(self, position: int) -> str:
-        """Where a person finds a row, with its part where it is not the training part."""
-        number = self.numbers[position]
-        _, part, word = self._start(position)
-        name = self.names[-1 - number] if number < 0 else f"{word} {number}".strip()
-        return name if part == "train" else f"{name} of {part}"
-
-    def _start(self, position: int) -> tuple[int, str, str]:
-        return self.starts[bisect_right(self.starts, position, key=lambda start: start[0]) - 1]
+    def _in_order(self) -> list[PartTexts]:
+        """The parts, training first, whatever the order of the rows."""
+        return sorted(self.parts.values(), key=lambda each: each.part != "train")
 
     def report(self, tally: Tally, what: str = "text") -> Counter[str]:
         """Note rows that stand twice, and evaluation rows that training has seen; returns how many a part has twice."""
+        parts = self._in_order()
+        starts = [0, *accumulate(len(each.exact) for each in parts)]
+        normal, exact, labels = as_hashes(), as_hashes(), as_hashes()
+        for each in parts:
+            normal += each.normal
+            exact += each.exact
+            labels += each.labels
         again: Counter[str] = Counter()
-        twice: list[tuple[int, int]] = []
-        leaks: list[tuple[int, int]] = []
-        leak_count = conflicts = 0
-        first_conflicts: list[tuple[int, int]] = []
-        for position, first in same_again(self.normal):
-            part, first_part = self._start(position)[1], self._start(first)[1]
-            again[part] += 1
-            if part != first_part:
-                leak_count += 1
-                _keep_first(leaks, position, first)
-            else:
-                _keep_first(twice, position, first)
-            if len(self.labels) == len(self.exact) and self.labels[position] != self.labels[first]:
-                conflicts += 1
-                _keep_first(first_conflicts, position, first)
+        twice, leaks, conflicts = _Pairs(), _Pairs(), _Pairs()
+
+        def part_at(position: int) -> int:
+            return bisect_right(starts, position) - 1
+
+        for position, first in same_again(normal):
+            one, other = part_at(position), part_at(first)
+            again[parts[one].part] += 1
+            (twice if one == other else leaks).add(position, first)
+            if len(labels) == len(exact) and labels[position] != labels[first]:
+                conflicts.add(position, first)
+
+        def note(code: str, pairs: _Pairs, told: str, fix: str) -> None:
+            for position, first in pairs.earliest():
+                how = "" if exact[position] == exact[first] else ", but for case and spaces"
+                places = [parts[part_at(each)].where(each - starts[part_at(each)]) for each in (position, first)]
+                tally.findings.warn(code, told.format(places[1]) + how, places[0], fix)
+            tally.findings.count(code, pairs.count - len(pairs.earliest()))
+
         fix = "Copies on both sides of the split make the score look better than it is; --prepare drop_duplicates=yes"
-        counted = sum(again.values()) - leak_count
-        self._note(tally, "duplicate", twice, counted, f"same {what} as {{}}", fix)
+        note("duplicate", twice, f"same {what} as {{}}", fix)
         fix = "The score is too good on rows that training saw; --prepare drop_duplicates=yes leaves them out there."
-        self._note(tally, "train-test-leak", leaks, leak_count, f"same {what} as {{}}, which is trained on", fix)
+        note("train-test-leak", leaks, f"same {what} as {{}}, which is trained on", fix)
         fix = "One of the two labels is wrong; correct it."
-        self._note(
-            tally, "conflicting-labels", first_conflicts, conflicts, "another label than the same text in {}", fix
-        )
+        note("conflicting-labels", conflicts, "another label than the same text in {}", fix)
         return again
 
-    def _note(self, tally: Tally, code: str, pairs: list[tuple[int, int]], count: int, told: str, fix: str) -> None:
-        for position, first in sorted((-last, -before) for last, before in pairs):
-            how = "" if self.exact[position] == self.exact[first] else ", but for case and spaces"
-            tally.findings.warn(code, told.format(self.where(first)) + how, self.where(position), fix)
-        tally.findings.count(code, count - len(pairs))
-
-    def longer_than(self, tokens: int) -> Iterator[tuple[int, int]]:
-        """Position and tokens of every text that has more than that; about, unless a tokenizer counted them."""
-        counts, scale = (self.sizes, BYTES_A_TOKEN) if self.tokens is None else (self.tokens, 1)
-        if counts and max(counts) > tokens * scale:
-            for position, count in enumerate(counts):
-                if count > tokens * scale:
-                    yield position, -(-count // scale)
+    def longer_than(self, tokens: int) -> Iterator[tuple[str, int]]:
+        """Place and tokens of every text that has more than that; about, unless a tokenizer counted them."""
+        counted = iter(self.tokens) if self.tokens is not None else None
+        for part in self.parts.values():
+            for position, size in enumerate(part.sizes):
+                count = next(counted, 0) if counted is not None else -(-size // BYTES_A_TOKEN)
+                if count > tokens:
+                    yield part.where(position), count
 
     def lengths(self) -> dict[str, Any] | None:
         """Median, 95% and longest, in tokens, about."""
-        if not self.sizes:
+        scale = BYTES_A_TOKEN if self.tokens is None else 1
+        sizes = [size for part in self.parts.values() for size in part.sizes] if self.tokens is None else self.tokens
+        ordered = sorted(sizes)
+        if not ordered:
             return None
-        if self.tokens is not None:
-            exact = sorted(self.tokens)
-            middle, high = exact[len(exact) // 2], exact[int(len(exact) * 0.95)]
-            return {"unit": "tokens", "median": middle, "p95": high, "longest": exact[-1]}
-        ordered = sorted(self.sizes)
-        return {
-            "unit": f"tokens, about, at {BYTES_A_TOKEN} bytes each",
-            "median": ordered[len(ordered) // 2] // BYTES_A_TOKEN + 1,
-            "p95": ordered[int(len(ordered) * 0.95)] // BYTES_A_TOKEN + 1,
-            "longest": ordered[-1] // BYTES_A_TOKEN + 1,
-        }
+        middle, high = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.95)]
+        unit = f"tokens, about, at {BYTES_A_TOKEN} bytes each" if scale > 1 else "tokens"
+        median, p95, longest = (-(-size // scale) for size in (middle, high, ordered[-1]))
+        return {"unit": unit, "median": median, "p95": p95, "longest": longest}
 
 
-def _keep_first(kept: list[tuple[int, int]], position: int, first: int) -> None:
-    """Keep the earliest positions, as many as are shown; negative, so that the heap drops the latest."""
-    if len(kept) < PLACES_KEPT:
-        heapq.heappush(kept, (-position, -first))
-    elif -position > kept[0][0]:
-        heapq.heapreplace(kept, (-position, -first))
+class _Pairs:
+    """Pairs of a position and an earlier one: how many, and the earliest of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kept: list[tuple[int, int]] = []
+
+    def add(self, position: int, first: int) -> None:
+        """Take a pair in; negative, so that the heap drops the latest."""
+        self.count += 1
+        if len(self._kept) < PLACES_KEPT:
+            heapq.heappush(self._kept, (-position, -first))
+        elif -position > self._kept[0][0]:
+            heapq.heapreplace(self._kept, (-position, -first))
+
+    def earliest(self) -> list[tuple[int, int]]:
+        """The pairs that are shown, in order."""
+        return sorted((-position, -first) for position, first in self._kept)
 
 
 def byte_length(text: str) -> int:

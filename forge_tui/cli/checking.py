@@ -170,6 +170,8 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
         show(f"repaired while reading: {_counts(repaired)}")
     for why, count in (stats.get("filtered") or {}).items():
         show(f"left out as you chose: {count:,} {why}")
+    for why, count in (stats.get("low_quality") or {}).items():
+        show(f"not trained on as you chose: {count:,} {why}; those of them that are held out are scored all the same")
 
 
 def _show_columns(features: Mapping[str, str], columns: Mapping[str, Any]) -> None:

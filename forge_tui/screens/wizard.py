@@ -187,6 +187,8 @@ class WizardScreen(Screen[None]):
     def _head(self, profile: DatasetProfile) -> list[str]:
         facts = [profile.format, profile.encoding, f"{profile.rows:,} rows" if profile.rows is not None else None]
         usable = f", {profile.usable_rows:,} usable" if profile.ok and profile.usable_rows is not None else ""
+        low = sum((profile.stats.get("low_quality") or {}).values())
+        usable += f", {low:,} of them too low in quality to train on" if low else ""
         return [f"{Path(profile.path).name}: {', '.join(fact for fact in facts if fact) or 'cannot be read'}{usable}"]
 
     def _findings(self, profile: DatasetProfile) -> list[str]:

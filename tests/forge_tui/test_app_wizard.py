@@ -654,7 +654,7 @@ def test_a_mark_of_quality_is_asked_about(home: Any, here: Path, drive: Callable
             await person.see(words)
         assert proposed(person).startswith("all rows")
         await choose(person, "only rows with quality from 1.25")
-        await person.see("Which model", "60 usable")
+        await person.see("Which model", "80 usable, 20 of them too low in quality")
         await person.press("escape")
         await person.see("Which rows, of mixed quality?")
         await choose(person, "weigh each row by quality")

@@ -1,0 +1,631 @@
+"""The rows a run trains and is scored on: what was prepared, how it was divided, and that a resume sees the same."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends.contract import DataError, PreparationOptions, RunFiles, RunSpec, parse_settings, read_json
+from backends.data import Split, load_split
+from backends.events import EventWriter
+from backends.formats.checks import CheckRequest, check
+from backends.job import Job, fingerprint
+from backends.registry import find_task
+from backends.signals import StopControl
+
+Rows = list[dict[str, Any]]
+TEXT, TABLE, NUMBER = "text-classification", "tabular-classification", "tabular-regression"
+ROLES = {
+    TEXT: {"text": "text", "label": "label"}, TABLE: {"target": "label"}, NUMBER: {"target": "n"},
+}  # fmt: skip
+
+
+def rows_of(count: int = 40, start: int = 0, **more: Any) -> Rows:
+    """Rows that all can be used; `more` holds columns by a function of the row's number."""
+    numbers = range(start, start + count)
+    plain = [{"text": f"words of text {n}", "size": n * 37 % 101, "n": n * 0.5, "label": "ab"[n % 2]} for n in numbers]
+    return [{**row, **{name: value(n) for name, value in more.items()}} for n, row in zip(numbers, plain, strict=True)]
+
+
+def lines(path: Path, rows: Rows) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
+    return path
+
+
+def comma(path: Path, rows: Rows) -> Path:
+    """Rows without commas or quotes in them as CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = [[*rows[0]], *(["" if cell is None else str(cell) for cell in row.values()] for row in rows)]
+    path.write_text("".join(",".join(line) + "\n" for line in cells))
+    return path
+
+
+def job_of(folder: Path, data: Path, task: str = TEXT, prepare: dict[str, Any] | None = None, **changes: Any) -> Job:
+    """A job on data as `python -m backends` makes it; a folder that was there is resumed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = RunFiles(folder)
+    known = find_task(task)
+    given_settings = changes.pop("settings", {})
+    spec = RunSpec("tiny", task, "full", known.default_model, str(data), columns=ROLES[task], settings=given_settings)
+    spec = replace(spec, preparation=prepare or {}, **changes)
+    options = parse_settings(known.options, given_settings)
+    return Job(files, spec, known, options, EventWriter(files.events), StopControl(), 0, None)
+
+
+def split(folder: Path, data: Path, task: str = TEXT, prepare: dict[str, Any] | None = None, **changes: Any) -> Split:
+    job = job_of(folder, data, task, prepare, **changes)
+    try:
+        return load_split(job)
+    finally:
+        os.close(job.events._descriptor)  # a process has one log; a test has hundreds
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    found = read_json(RunFiles(folder).data)
+    assert found is not None
+    return found
+
+
+def notices(folder: Path) -> str:
+    events = map(json.loads, RunFiles(folder).events.read_text().splitlines())
+    return "\n".join(event["message"] for event in events if event["kind"] == "notice")
+
+
+def texts(rows: Rows) -> list[str]:
+    return [row["text"] for row in rows]
+
+
+def both(found: Split) -> Rows:
+    return [*found.train.rows, *found.evaluation.rows]
+
+
+# --- rows that cannot be used ------------------------------------------------------------------------------------
+
+BROKEN: dict[str, dict[int, dict[str, Any]]] = {
+    TEXT: {3: {"text": " "}, 7: {"label": "n/a"}, 9: {"label": None}},
+    TABLE: {3: {"label": ""}, 7: {"label": "NaN"}},
+    NUMBER: {3: {"n": None}, 7: {"n": ""}},
+}
+
+
+@pytest.mark.parametrize("task", ROLES)
+@pytest.mark.parametrize("bad_rows", [None, "drop-empty", "drop"])
+def test_rows_that_lack_something_are_left_out(tmp_path: Path, task: str, bad_rows: str | None) -> None:
+    rows = [{**row, **BROKEN[task].get(number, {})} for number, row in enumerate(rows_of())]
+    prepare = {} if bad_rows is None else {"bad_rows": bad_rows}
+    found = split(tmp_path / "run", lines(tmp_path / "t.jsonl", rows), task, prepare)
+    kept = [row for number, row in enumerate(rows) if number not in BROKEN[task]]
+    assert sorted(texts(both(found))) == sorted(texts(kept))
+    data = recorded(tmp_path / "run")
+    assert (data["rows"], data["dropped_rows"]) == (40, len(BROKEN[task]))
+    assert data["train_rows"] + data["eval_rows"] == len(kept)
+    assert "rows left out of the train part" in notices(tmp_path / "run")
+
+
+@pytest.mark.parametrize("task", ROLES)
+def test_stop_starts_nothing_while_there_is_a_bad_row(tmp_path: Path, task: str) -> None:
+    rows = [{**row, **BROKEN[task].get(number, {})} for number, row in enumerate(rows_of())]
+    path = lines(tmp_path / "t.jsonl", rows)
+    with pytest.raises(DataError) as caught:
+        split(tmp_path / "run", path, task, {"bad_rows": "stop"})
+    assert caught.value.where == "line 4" and "bad_rows=drop" in caught.value.fix and caught.value.why
+    clean = lines(tmp_path / "clean.jsonl", rows_of())
+    assert len(both(split(tmp_path / "other", clean, task, {"bad_rows": "stop"}))) == 40
+
+
+def test_wrong_numbers_in_a_target_stop_unless_they_are_dropped(tmp_path: Path) -> None:
+    rows = [{**row, "n": "12 or so" if number == 5 else row["n"]} for number, row in enumerate(rows_of())]
+    path = lines(tmp_path / "t.jsonl", rows)
+    for prepare in ({}, {"bad_rows": "drop-empty"}, {"bad_rows": "stop"}):
+        with pytest.raises(DataError) as caught:
+            split(tmp_path / "run", path, NUMBER, prepare)
+        assert caught.value.where == "line 6" and "'12 or so'" in caught.value.why
+    found = split(tmp_path / "run", path, NUMBER, {"bad_rows": "drop"})
+    assert len(both(found)) == 39 and all(isinstance(label, float) for label in found.train.labels)
+
+
+# --- the same again, spellings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [TEXT, TABLE])
+def test_rows_that_repeat_an_earlier_one_are_left_out_when_chosen(tmp_path: Path, task: str) -> None:
+    rows = rows_of()
+    again = [{**rows[4]}, {**rows[9], "text": rows[9]["text"].upper()}, {**rows[9], "text": f" {rows[9]['text']}\t"}]
+    path = lines(tmp_path / "t.jsonl", [*rows, *again])
+    assert len(both(split(tmp_path / "all", path, task))) == 43
+    found = split(tmp_path / "once", path, task, {"drop_duplicates": "yes"})
+    assert sorted(texts(both(found))) == sorted(texts(rows))
+    assert recorded(tmp_path / "once")["dropped_rows"] == 3
+    assert recorded(tmp_path / "once")["prepare"] == {"drop_duplicates": "yes"}
+
+
+@pytest.mark.parametrize("task", [TEXT, TABLE])
+def test_evaluation_rows_that_training_has_are_left_out_when_chosen(tmp_path: Path, task: str) -> None:
+    rows = rows_of()
+    evaluation = [*rows_of(10, 100), {**rows[3], "text": rows[3]["text"].title()}, rows[8], rows_of(1, 100)[0]]
+    path, other = lines(tmp_path / "t.jsonl", rows), lines(tmp_path / "e.jsonl", evaluation)
+    found = split(tmp_path / "all", path, task, eval_data=str(other))
+    assert (len(found.train.rows), len(found.evaluation.rows)) == (40, 13)
+    found = split(tmp_path / "once", path, task, {"drop_duplicates": True}, eval_data=str(other))
+    assert found.train.rows == rows and found.evaluation.rows == rows_of(10, 100)
+    assert "stand in training too" in notices(tmp_path / "once")
+
+
+def test_labels_that_differ_in_case_become_the_most_frequent(tmp_path: Path) -> None:
+    spellings = ["Spam", "spam", "spam", "ham", "HAM ", "ham"]
+    path = lines(tmp_path / "t.jsonl", rows_of(60, label=lambda n: spellings[n % 6]))
+    assert split(tmp_path / "all", path).classes == ("HAM", "Spam", "ham", "spam")
+    found = split(tmp_path / "one", path, TEXT, {"merge_spellings": "yes"})
+    assert found.classes == ("ham", "spam")
+    assert Counter([*found.train.labels, *found.evaluation.labels]) == {"ham": 30, "spam": 30}
+    assert "2 spellings" in notices(tmp_path / "one")
+
+
+def test_evaluation_labels_follow_the_spellings_of_training(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(label=lambda n: ["yes", "No"][n % 2]))
+    other = lines(tmp_path / "e.jsonl", rows_of(12, 100, label=lambda n: ["YES", "no", "never"][n % 3]))
+    plain = pytest.raises(DataError, match="too few rows")
+    with plain:
+        split(tmp_path / "all", path, eval_data=str(other))
+    found = split(tmp_path / "one", path, TEXT, {"merge_spellings": "yes"}, eval_data=str(other))
+    assert Counter(found.evaluation.labels) == {"yes": 4, "No": 4}
+    assert "4 evaluation rows are of classes that training never sees (never)" in notices(tmp_path / "one")
+
+
+# --- length and quality ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prepare", "kept"),
+    [
+        ({"shortest": "5"}, range(20, 41)),
+        ({"longest": "5"}, range(1, 21)),
+        ({"shortest": 3, "longest": 4}, range(12, 17)),
+    ],
+)
+def test_short_and_long_texts_are_left_out(tmp_path: Path, prepare: dict[str, Any], kept: range) -> None:
+    """Lengths are in tokens of four bytes."""
+    path = lines(tmp_path / "t.jsonl", rows_of(text=lambda n: "x" * (n + 1)))
+    found = split(tmp_path / "run", path, TEXT, prepare)
+    assert sorted(map(len, texts(both(found)))) == list(kept)
+
+
+def test_rows_of_low_quality_are_left_out(tmp_path: Path) -> None:
+    marks = [0.1, 0.5, None, "0.9", "bad", 0.3, 0.7]
+    path = lines(tmp_path / "t.jsonl", rows_of(70, mark=lambda n: marks[n % 7]))
+    plain = split(tmp_path / "plain", path, TEXT)
+    found = split(tmp_path / "run", path, TEXT, {"quality_column": "mark", "quality_from": "0.3"})
+    assert {str(row["mark"]) for row in found.train.rows} == {"0.5", "0.9", "0.3", "0.7"}
+    assert found.evaluation.rows == plain.evaluation.rows  # all of them, so that the scores can be compared
+    assert f"{len(plain.train.rows) - len(found.train.rows)} training rows are left out" in notices(tmp_path / "run")
+    found = split(tmp_path / "any", path, TEXT, {"quality_column": "mark"})
+    assert {row["mark"] for row in found.train.rows} == {0.1, 0.5, "0.9", 0.3, 0.7}  # any mark will do
+
+
+# --- weights -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [TEXT, TABLE, NUMBER])
+def test_training_sees_a_row_as_often_as_its_weight(tmp_path: Path, task: str) -> None:
+    weights = [0, 1, 2, 3, None, -4]
+    path = lines(tmp_path / "t.jsonl", rows_of(120, w=lambda n: weights[n % 6]))
+    plain = split(tmp_path / "plain", path, task)
+    found = split(tmp_path / "run", path, task, {"weight_column": "w"})
+    assert found.evaluation.rows == plain.evaluation.rows  # scored once each, and the same ones
+    seen = Counter(texts(found.train.rows))
+    for row in plain.train.rows:
+        expected = {0: 0, 1: 1, 2: 2, 3: 3, None: 1, -4: 0}[row["w"]]
+        assert seen[row["text"]] == expected, row
+    assert len(found.train.labels) == len(found.train.rows) == seen.total()
+    assert recorded(tmp_path / "run")["train_rows"] == len(plain.train.rows)
+    assert "by their weights" in notices(tmp_path / "run")
+
+
+def test_a_weight_of_a_half_is_about_every_second_row(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(1000, w=lambda n: 0.5 if n < 500 else 1.25))
+    found = split(tmp_path / "run", path, TEXT, {"weight_column": "w"})
+    seen = Counter(texts(found.train.rows))
+    times = Counter((row["w"], seen[row["text"]]) for row in found.train.rows)
+    assert set(times) <= {(0.5, 1), (1.25, 1), (1.25, 2)}
+    assert 150 < times[0.5, 1] < 250 and 350 < times[1.25, 1] + times[1.25, 2] / 2 < 450
+    again = split(tmp_path / "run", path, TEXT, {"weight_column": "w"})
+    assert again.train.rows == found.train.rows
+    other = split(tmp_path / "seed", path, TEXT, {"weight_column": "w"}, settings={"seed": 7})
+    assert other.train.rows != found.train.rows
+
+
+def test_weights_that_leave_no_row(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(w=lambda n: 0))
+    with pytest.raises(DataError, match="No row is left to train on"):
+        split(tmp_path / "run", path, TEXT, {"weight_column": "w"})
+
+
+# --- who is held out ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ROLES)
+def test_rows_of_a_group_are_on_one_side(tmp_path: Path, task: str) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(200, who=lambda n: n % 23))
+    for seed in range(5):
+        found = split(tmp_path / f"{seed}", path, task, {"group_column": "who"}, settings={"seed": seed})
+        sides = [{row["who"] for row in side.rows} for side in (found.train, found.evaluation)]
+        assert not sides[0] & sides[1] and len(sides[0] | sides[1]) == 23
+        assert 40 <= len(found.evaluation.rows) <= 60  # a fifth of them, by whole groups
+    assert recorded(tmp_path / "0")["group_column"] == "who"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    groups=st.lists(st.sampled_from(["a", "b", "c", "d", "", None, 1, 2.0, "1"]), min_size=12, max_size=60),
+    seed=st.integers(0, 2**31 - 1),
+    fraction=st.floats(0.05, 0.6),
+)
+def test_no_group_is_ever_on_both_sides(tmp_path_factory: Any, groups: list[Any], seed: int, fraction: float) -> None:
+    folder = tmp_path_factory.mktemp("groups")
+    path = lines(folder / "t.jsonl", rows_of(len(groups), who=lambda n: groups[n]))
+    options = {"seed": seed, "eval_fraction": fraction}
+    try:
+        found = split(folder / "run", path, NUMBER, {"group_column": "who"}, settings=options)
+    except DataError as error:
+        assert "too few rows" in error.what  # nothing is left to train on or to score
+        return
+    sides = [{str(row["who"] or "") for row in side.rows} for side in (found.train, found.evaluation)]
+    assert not sides[0] & sides[1]
+    assert len(both(found)) == len(groups)
+
+
+START = datetime(2023, 11, 5, 6, 30)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        lambda n: (START + timedelta(days=n)).isoformat(),
+        lambda n: (START + timedelta(days=n)).date().isoformat(),
+        lambda n: 1990 + n,
+        lambda n: n * 0.25 - 7,
+        lambda n: int((START + timedelta(hours=n)).timestamp()),
+        lambda n: f"{(START + timedelta(minutes=n)).isoformat()}+02:00",
+    ],
+)
+@pytest.mark.parametrize("task", [TEXT, NUMBER])
+def test_the_latest_rows_are_held_out(tmp_path: Path, task: str, moment: Any) -> None:
+    rows = rows_of(100, when=moment)
+    shuffled = random.Random(5).sample(rows, 100)
+    found = split(tmp_path / "run", lines(tmp_path / "t.jsonl", shuffled), task, {"time_column": "when"})
+    assert sorted(texts(found.evaluation.rows)) == sorted(texts(rows[-20:]))
+    assert texts(found.train.rows) == [row["text"] for row in shuffled if row in rows[:80]]
+    data = recorded(tmp_path / "run")
+    assert (data["split"], data["time_column"]) == ("latest rows held out", "when")
+
+
+def test_times_of_a_binary_table_and_rows_without_one(tmp_path: Path) -> None:
+    rows = rows_of(100, when=lambda n: None if n % 10 == 0 else START + timedelta(seconds=n))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "t.parquet")
+    found = split(tmp_path / "run", tmp_path / "t.parquet", TEXT, {"time_column": "when"})
+    held = [row["when"] for row in found.evaluation.rows]
+    trained = [row["when"] for row in found.train.rows]
+    assert len(held) == 20 and None not in held and trained.count(None) == 10
+    assert max(time for time in trained if time) < min(held)
+
+
+def test_rows_of_one_moment_stay_together(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(100, when=lambda n: 2000 + n // 7))
+    found = split(tmp_path / "run", path, TEXT, {"time_column": "when"})
+    trained, held = ({row["when"] for row in side.rows} for side in (found.train, found.evaluation))
+    assert not trained & held and max(trained) < min(held) and 20 <= len(found.evaluation.rows) <= 30
+
+
+# --- parts, other files, formats ---------------------------------------------------------------------------------
+
+
+def test_a_folder_with_parts_is_trained_on_one_and_scored_on_another(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    lines(folder / "train.jsonl", rows_of(30))
+    lines(folder / "dev.jsonl", rows_of(8, 100))
+    lines(folder / "test.jsonl", rows_of(10, 200))
+    for part, start, count in (("validation", 100, 8), ("test", 200, 10)):
+        found = split(tmp_path / part, folder, eval_part=part)
+        assert found.train.rows == rows_of(30) and found.evaluation.rows == rows_of(count, start)
+        data = recorded(tmp_path / part)
+        assert (data["eval_path"], data["eval_part"]) == (str(folder), part)
+        assert (data["rows"], data["train_rows"], data["eval_rows"]) == (30, 30, count)
+
+
+def test_shards_are_read_one_after_another(tmp_path: Path) -> None:
+    for number in range(3):
+        lines(tmp_path / "set" / f"train-0000{number}-of-00003.jsonl", rows_of(10, number * 10))
+    lines(tmp_path / "set" / "test-00000-of-00001.jsonl", rows_of(9, 100))
+    found = split(tmp_path / "run", tmp_path / "set", eval_part="test")
+    assert found.train.rows == rows_of(30) and found.evaluation.rows == rows_of(9, 100)
+
+
+@pytest.mark.parametrize("task", [TEXT, TABLE])
+def test_a_column_says_which_rows_are_trained_on(tmp_path: Path, task: str) -> None:
+    rows = rows_of(60, split=lambda n: ["train", "Train", "dev", "test"][n % 4])
+    found = split(tmp_path / "run", comma(tmp_path / "t.csv", rows), task, eval_part="validation")
+    learned = [row for row in rows if row["split"].lower() == "train"]
+    assert texts(found.train.rows) == texts(learned)
+    assert texts(found.evaluation.rows) == texts([row for row in rows if row["split"] == "dev"])
+    without = split(tmp_path / "other", tmp_path / "t.csv", task)
+    assert sorted(texts(both(without))) == sorted(texts(learned))  # nothing else is ever looked at
+
+
+def test_evaluation_data_of_its_own_is_used_whole(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(30))
+    folder = tmp_path / "other"
+    comma(folder / "train.csv", rows_of(7, 100))
+    comma(folder / "test.csv", rows_of(5, 200))
+    found = split(tmp_path / "file", path, eval_data=str(folder / "test.csv"))
+    assert texts(found.evaluation.rows) == texts(rows_of(5, 200)) and found.train.rows == rows_of(30)
+    for part, start, count in ((None, 100, 7), ("test", 200, 5)):
+        found = split(tmp_path / f"{part}", path, eval_data=str(folder), eval_part=part)
+        assert texts(found.evaluation.rows) == texts(rows_of(count, start))
+    assert recorded(tmp_path / "test")["eval_part"] == "test"
+
+
+def workbook(path: Path, rows: Rows) -> Path:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["Report"])
+    sheet.append([])
+    for line in ([*rows[0]], *([*row.values()] for row in rows)):
+        sheet.append(line)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("task", ROLES)
+def test_every_kind_of_file_is_divided_the_same(tmp_path: Path, task: str) -> None:
+    rows = rows_of(50)
+    plain = lines(tmp_path / "t.jsonl", rows)
+    paths = [comma(tmp_path / "t.csv", rows), workbook(tmp_path / "t.xlsx", rows)]
+    for path in (plain, paths[0]):
+        paths.append(path.with_name(f"{path.name}.gz"))
+        paths[-1].write_bytes(gzip.compress(path.read_bytes()))
+    expected = split(tmp_path / "plain", plain, task)
+    assert len(both(expected)) == 50
+    for path in paths:
+        found = split(tmp_path / f"run {path.name}", path, task)
+        for side, wanted in ((found.train, expected.train), (found.evaluation, expected.evaluation)):
+            assert (texts(side.rows), side.labels) == (texts(wanted.rows), wanted.labels)
+        assert found.classes == expected.classes
+        assert recorded(tmp_path / f"run {path.name}")["size_bytes"] == path.stat().st_size
+
+
+def test_a_mix_is_trained_on_by_its_weights(tmp_path: Path) -> None:
+    lines(tmp_path / "a.jsonl", rows_of(40))
+    comma(tmp_path / "b.csv", [{"kind": row["label"], "body": row["text"]} for row in rows_of(40, 100)])
+    lines(tmp_path / "c.jsonl", rows_of(400, 1000))
+    mix = tmp_path / "mix.toml"
+    mix.write_text(
+        '[[source]]\npath = "a.jsonl"\n'
+        '[[source]]\npath = "b.csv"\nweight = 3\nmap = { text = "body", label = "kind" }\n'
+        '[[source]]\npath = "c.jsonl"\nweight = 0.5\n'
+    )
+    found = split(tmp_path / "run", mix)
+    held = texts(found.evaluation.rows)
+    assert len(held) == len(set(held)) == 96 and recorded(tmp_path / "run")["rows"] == 480
+    seen = Counter(texts(found.train.rows))
+    assert not set(seen) & set(held)
+    by_source: dict[str, list[int]] = {"a": [], "b": [], "c": []}
+    for row in (*rows_of(40), *rows_of(40, 100), *rows_of(400, 1000)):
+        number = int(row["text"].rsplit(" ", 1)[1])
+        if row["text"] not in held:
+            by_source["a" if number < 100 else "b" if number < 1000 else "c"].append(seen[row["text"]])
+    assert set(by_source["a"]) == {1} and set(by_source["b"]) == {3} and set(by_source["c"]) == {0, 1}
+    assert 0.35 < sum(by_source["c"]) / len(by_source["c"]) < 0.65
+    assert split(tmp_path / "run", mix).train.rows == found.train.rows
+
+
+# --- the same on every resume ------------------------------------------------------------------------------------
+
+PREPARED = [
+    {},
+    {"drop_duplicates": "yes", "merge_spellings": "yes", "bad_rows": "drop"},
+    {"group_column": "who", "weight_column": "w"},
+    {"time_column": "when", "quality_column": "w", "quality_from": "0.6"},
+]
+
+
+def mixed_up(count: int = 120) -> Rows:
+    draw = random.Random(11)
+    rows = rows_of(
+        count, who=lambda n: f"person {n % 17}", w=lambda n: round(draw.random() * 2, 2), when=lambda n: 3000 - n
+    )
+    return [*rows, *({**row, "label": row["label"].upper()} for row in rows[::9])]
+
+
+@pytest.mark.parametrize("prepare", PREPARED)
+def test_a_resume_sees_the_same_rows(tmp_path: Path, prepare: dict[str, Any]) -> None:
+    """Also in another process, where Python hashes texts otherwise."""
+    path = lines(tmp_path / "t.jsonl", mixed_up())
+    first = split(tmp_path / "run", path, TEXT, prepare)
+    facts = recorded(tmp_path / "run")
+    again = split(tmp_path / "run", path, TEXT, prepare)
+    assert (again.train.rows, again.evaluation.rows) == (first.train.rows, first.evaluation.rows)
+    assert (again.train.labels, again.classes) == (first.train.labels, first.classes)
+    assert recorded(tmp_path / "run") == facts
+    script = (
+        "import json, sys; from pathlib import Path; from backends.contract import *; from backends.data import *;"
+        "from backends.events import EventWriter; from backends.registry import find_task;"
+        "files = RunFiles(Path(sys.argv[1])); spec = RunSpec(**json.loads(sys.argv[2])); task = find_task(spec.task);"
+        "found = load_split(Job(files, spec, task, task.options(), EventWriter(files.events), None, 0, None));"
+        "print(json.dumps([found.train.rows, found.evaluation.rows, found.train.labels]))"
+    )
+    spec = RunSpec("tiny", TEXT, "full", "preset:tiny-encoder", str(path), columns=ROLES[TEXT], preparation=prepare)
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "run"), json.dumps(vars(spec))],
+        env={**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout) == [first.train.rows, first.evaluation.rows, first.train.labels]
+    assert recorded(tmp_path / "run") == facts
+
+
+def test_a_table_trains_on_prepared_parts_of_a_packed_file(tmp_path: Path) -> None:
+    """From the bytes on the disk to the report of a finished run."""
+    from backends.tabular import train
+
+    rows = rows_of(120, split=lambda n: ["train", "train", "test"][n % 3], label=lambda n: ["yes", "NO", "no"][n % 3])
+    rows += [{**row, "split": "train"} for row in rows if row["split"] == "test"][:5]
+    path = comma(tmp_path / "t.csv", [row for row in rows if row["size"] != 3])
+    packed = tmp_path / "t.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    options = {"n_estimators": 3, "nthread": 1}
+    prepare = {"drop_duplicates": "yes", "merge_spellings": "yes"}
+    train(job_of(tmp_path / "run", packed, TABLE, prepare, eval_part="test", settings=options))
+    events = [json.loads(line) for line in RunFiles(tmp_path / "run").events.read_text().splitlines()]
+    assert events[-1]["kind"] == "finished"
+    report = read_json(RunFiles(tmp_path / "run").report)
+    assert report is not None and set(report["metrics"]) >= {"f1_macro", "accuracy"}
+
+
+# --- what was announced is what is used --------------------------------------------------------------------------
+
+# Words with case, spaces and blanks between them, so that rows repeat one another in every way.
+TEXTS = ["", " ", "one two", "One  TWO", "onetwo", "three", "a much longer text of many words", "NA", "x" * 40]
+TEXT_CELL, LABEL_CELL = st.sampled_from(TEXTS), st.sampled_from(["a", "b", "A", "b ", "", "n/a"])
+NUMBER_CELL = st.sampled_from(["1", "2.5", "-3", "", "1e3"])
+TARGET_CELL = st.sampled_from(["1", "2.5", "7", "7.0", "", "x", "NaN", "inf"])
+CLEAN = [(f"clean row number {n}", "ab"[n % 2], f"{n * 1.5}", f"{n % 5}") for n in range(24)]
+ROW = st.tuples(TEXT_CELL, LABEL_CELL, TARGET_CELL, NUMBER_CELL) | st.sampled_from(CLEAN)
+ROW_FAULTS = {"empty-text", "empty-label", "empty-target", "target-not-a-number"}
+PREPARATIONS = st.fixed_dictionaries(
+    {"bad_rows": st.sampled_from(["drop", "drop", "drop-empty", "stop"]), "drop_duplicates": st.booleans()},
+    optional={
+        "merge_spellings": st.booleans(),
+        "shortest": st.integers(0, 6),
+        "longest": st.integers(4, 12),
+        "quality_column": st.just("q"),
+        "quality_from": st.sampled_from([0, 1, 2.5]),
+        "weight_column": st.just("q"),
+    },
+)
+
+
+def written(path: Path, cells: list[tuple[str, ...]], kind: str) -> Path:
+    names = ("text", "label", "n", "q")
+    rows: Rows = [dict(zip(names, row, strict=True)) for row in cells]
+    return comma(path.with_suffix(".csv"), rows) if kind == "csv" else lines(path.with_suffix(".jsonl"), rows)
+
+
+@settings(deadline=None, max_examples=250)
+@given(
+    task=st.sampled_from(list(ROLES)),
+    cells=st.lists(ROW, max_size=25),
+    evaluation=st.none() | st.lists(ROW, max_size=12),
+    kind=st.sampled_from(["csv", "jsonl"]),
+    as_folder=st.booleans(),
+    prepare=PREPARATIONS,
+)
+def test_the_trainer_uses_the_rows_that_the_check_announced(
+    tmp_path_factory: Any,
+    task: str,
+    cells: list[tuple[str, ...]],
+    evaluation: list[tuple[str, ...]] | None,
+    kind: str,
+    as_folder: bool,
+    prepare: dict[str, Any],
+) -> None:
+    folder = tmp_path_factory.mktemp("announced")
+    path = written(folder / "set" / "train", [*CLEAN, *cells], kind)
+    other, changes = None, {}
+    if evaluation is not None:
+        kept = [row for row in evaluation if row[1] in ("a", "b", "", "n/a")]  # no class that training never sees
+        other = written(
+            folder / "set" / "test",
+            [*((f"an evaluation {n}", *row[1:]) for n, row in enumerate(CLEAN[:4])), *kept],
+            kind,
+        )
+        changes = {"eval_part": "test"} if as_folder else {"eval_data": str(other)}
+    data = folder / "set" if as_folder else path
+    if "quality_column" not in prepare:
+        prepare = {name: value for name, value in prepare.items() if name != "quality_from"}
+    options = parse_settings(PreparationOptions, prepare)
+    columns = ROLES[task]
+    profile = check(CheckRequest(data, task, columns, None if as_folder else other, preparation=options))
+    if any(finding.code in ROW_FAULTS for finding in profile.errors):
+        with pytest.raises(DataError) as caught:
+            split(folder / "run", data, task, prepare, **changes)
+        assert caught.value.what == "A row cannot be used"
+        return
+    if not profile.ok:
+        assert {each.code for each in profile.errors} <= {"too-few-rows", "one-class", "no-evaluation-rows"}
+        return
+    found = split(folder / "run", data, task, prepare, **changes)
+    usable = [counts["usable_rows"] for counts in profile.stats["parts"].values()]
+    facts = recorded(folder / "run")
+    used = [facts["train_rows"], facts["eval_rows"]]
+    low = sum(profile.stats.get("low_quality", {}).values())
+    if evaluation is None:
+        assert usable[0] - low <= sum(used) <= usable[0]
+    else:
+        assert used[1] == usable[1] and usable[0] - low <= used[0] <= usable[0]
+    if not low:
+        assert sum(used) == sum(usable)
+    assert len(found.evaluation.rows) == facts["eval_rows"]
+    assert facts["rows"] == profile.stats["parts"]["train"]["rows"]
+    if task != NUMBER and not prepare.get("merge_spellings") and not low:
+        labels = Counter(
+            found.train.labels if evaluation is not None else [*found.train.labels, *found.evaluation.labels]
+        )
+        if "weight_column" not in prepare and not prepare.get("drop_duplicates"):
+            assert labels == profile.stats["labels"]
+
+
+# --- what is remembered of the data ------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_of_a_file(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of())
+    split(tmp_path / "run", path)
+    data = recorded(tmp_path / "run")
+    assert data["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (data["size_bytes"], data["path"], data["columns"]) == (path.stat().st_size, str(path), ROLES[TEXT])
+
+
+def test_the_fingerprint_of_a_folder(tmp_path: Path) -> None:
+    def made(name: str, order: tuple[str, ...] = ("train.jsonl", "deep/test.jsonl")) -> Path:
+        for each in order:
+            lines(tmp_path / name / each, rows_of(20, 0 if "train" in each else 100))
+        return tmp_path / name
+
+    folder = made("one")
+    os.rename(folder / "deep" / "test.jsonl", folder / "test.jsonl")
+    split(tmp_path / "run", folder, eval_part="test")
+    data = recorded(tmp_path / "run")
+    assert data["size_bytes"] == sum(path.stat().st_size for path in folder.glob("*.jsonl"))
+    assert (data["size_bytes"], data["sha256"]) == fingerprint(folder)
+    same = fingerprint(made("two"))
+    assert fingerprint(made("three", ("deep/test.jsonl", "train.jsonl"))) == same
+    assert same[0] == data["size_bytes"] and same[1] != data["sha256"]  # the same bytes in another place
+    changed = made("four")
+    (changed / "train.jsonl").write_bytes((changed / "train.jsonl").read_bytes().replace(b"text 1", b"text 2"))
+    renamed = made("five")
+    (renamed / "train.jsonl").rename(renamed / "train2.jsonl")
+    moved = made("six")  # what one file loses and the next one gains
+    first, second = moved / "deep" / "test.jsonl", moved / "train.jsonl"
+    second.write_bytes(first.read_bytes()[-9:] + second.read_bytes())
+    first.write_bytes(first.read_bytes()[:-9])
+    found = [fingerprint(each) for each in (changed, renamed, moved)]
+    assert {size for size, _ in found} == {same[0]} and len({same, *found}) == 4
