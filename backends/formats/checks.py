@@ -81,6 +81,7 @@ def _first_answer(dataset: Dataset, looked: Glance, plan: Plan, request: CheckRe
         plan.proposals,
         dict(plan.roles.columns),
         stats={
+            "delimiter": source.delimiter,
             "columns": {name: column.to_json() for name, column in looked.table.columns.items()},
             "preview": preview_of(plan, looked),
         },

@@ -13,7 +13,7 @@ from backends.formats.findings import Findings
 from backends.formats.parts import UNKNOWN_PART, part_of_name
 from backends.formats.shapes import shapes_of
 from backends.formats.source import Dataset
-from backends.formats.tally import Tally, Texts
+from backends.formats.tally import BYTES_A_TOKEN, Tally, Texts
 
 # Few models read more at once; where the context of a model is known, that is the limit.
 LONGEST_USUAL = 8_192
@@ -75,6 +75,15 @@ def says_nothing(evidence: Evidence) -> bool:
 def say_no_task(evidence: Evidence) -> None:
     """The error that nothing can be learned from these columns, as far as their names and contents tell."""
     columns = evidence.table.columns
+    for name, column in columns.items():
+        if column.longest > LONGEST_USUAL * BYTES_A_TOKEN:
+            evidence.findings.warn(
+                "very-long",
+                f"{name!r} holds texts of up to {column.longest:,} characters; most models read about "
+                f"{LONGEST_USUAL * BYTES_A_TOKEN:,} at once",
+                f"column {name}",
+                "What is beyond is cut; divide the texts.",
+            )
     kinds = ", ".join(f"{name} ({column.kind})" for name, column in list(columns.items())[:12])
     empty = next((name for name, column in columns.items() if column.kind == "empty"), None)
     if empty is not None:
@@ -130,7 +139,7 @@ def judge_roles(evidence: Evidence) -> None:
         )
     _note_codes(evidence)
     if task.is_tabular:
-        _judge_dirty_numbers(evidence, "target" in roles.guessed)
+        _judge_dirty_numbers(evidence)
 
 
 def _note_codes(evidence: Evidence) -> None:
@@ -147,18 +156,14 @@ def _note_codes(evidence: Evidence) -> None:
             )
 
 
-def _judge_dirty_numbers(evidence: Evidence, guessed_target: bool) -> None:
+def _judge_dirty_numbers(evidence: Evidence) -> None:
     """Name the cells that are no numbers in columns of numbers."""
     for name, column in evidence.table.columns.items():
         if name == evidence.plan.roles.columns.get("target") or not column.dirty:
             continue
         for where, text in column.not_numbers:
             message = f"{name!r} holds numbers, but here {text!r}"
-            if guessed_target and evidence.request.preparation.bad_rows != "drop":
-                fix = "Correct it; or name the target with --map target=COLUMN, then it counts as missing elsewhere."
-                evidence.findings.error("not-a-number", message, where, fix)
-            else:
-                evidence.findings.warn("not-a-number", message, where, "It counts as missing.")
+            evidence.findings.warn("not-a-number", message, where, "It counts as missing; correct it to use it.")
         evidence.findings.count("not-a-number", column.dirty - len(column.not_numbers))
 
 

@@ -95,7 +95,9 @@ class ProgressBar:
 def _show_first(first: DatasetProfile) -> None:
     """What the first rows say, at once, however long the rest takes."""
     encoding = {"utf-8-sig": "utf-8 with a byte order mark"}.get(first.encoding or "", first.encoding)
-    facts = [first.format, encoding, f"{first.rows:,} rows" if first.rows is not None else None]
+    delimiter = {None: None, ",": None, "\t": None, ";": "semicolon", "|": "bar"}.get(first.stats["delimiter"], "?")
+    split_by = f"split by {delimiter}s" if delimiter else None
+    facts = [first.format, split_by, encoding, f"{first.rows:,} rows" if first.rows is not None else None]
     show(f"{Path(first.path).name}: {', '.join(fact for fact in facts if fact)}")
     _show_roles(first)
     for line in preview_lines(first):
