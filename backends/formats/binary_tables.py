@@ -171,9 +171,11 @@ def read_workbook(source: Source, notes: Findings) -> Iterator[Batch]:
     with _opened_workbook(source) as book:
         sheet = book[source.member]
         sheet.reset_dimensions()
-        for number, record in enumerate(sheet.iter_rows(max_row=_MOST_ROWS, values_only=True), 1):
+        for number, record in enumerate(sheet.iter_rows(values_only=True), 1):
             if number <= source.header_record + 1:
                 continue
+            if number > _MOST_ROWS:
+                break
             cells = _trimmed(record)
             if not cells:
                 continue
@@ -189,8 +191,7 @@ def read_workbook(source: Source, notes: Findings) -> Iterator[Batch]:
             ):
                 message = f"row {number} holds an error of Excel"
                 notes.warn("excel-error", message, f"row {number}", "Correct the formula.")
-            gathered.add(number, number, [*cells[:width], *[None] * (width - len(cells))])
-            if gathered.is_full:
+            if gathered.add(number, number, [*cells[:width], *[None] * (width - len(cells))]):
                 yield gathered.take(source.columns)
     if gathered.records:
         yield gathered.take(source.columns, 1.0)

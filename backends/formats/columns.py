@@ -101,15 +101,19 @@ class Column:
 
     def _nested(self, cells: list[Any]) -> list[Any]:
         """Count lists and objects, keep a few of them, and return the other cells."""
-        nested = [cell for cell in cells if isinstance(cell, list | dict | tuple) and cell]
-        empty = sum(isinstance(cell, list | dict | tuple) and not cell for cell in cells)
+        if all(cells) and set(map(type, cells)) <= {list, dict, tuple}:
+            nested, empty, others = cells, 0, []
+        else:
+            nested = [cell for cell in cells if isinstance(cell, list | dict | tuple) and cell]
+            empty = sum(isinstance(cell, list | dict | tuple) and not cell for cell in cells)
+            others = [cell for cell in cells if not isinstance(cell, list | dict | tuple)]
         self.present += len(nested)
         self.nested += len(nested)
         self.missing += empty
         if len(self.nested_examples) < _NESTED_KEPT:
             self.nested_examples += nested[: _NESTED_KEPT - len(self.nested_examples)]
             self.examples += [as_text(cell)[:200] for cell in nested[: 3 - len(self.examples)]]
-        return [cell for cell in cells if not isinstance(cell, list | dict | tuple)]
+        return others
 
     @property
     def _only_numbers(self) -> bool:

@@ -138,9 +138,9 @@ def read_squad(source: Source, notes: Findings) -> Iterator[Batch]:
             for article in ijson.items(_Shallow(stream), "data.item", use_float=True, buf_size=JSON_PIECE):
                 for row in _questions(article, notes):
                     number += 1
-                    place = row["id"] if row["id"] not in (None, "") else f"number {number}"
-                    gathered.add(number, place, row, len(row["context"]) if isinstance(row["context"], str) else 0)
-                    if gathered.is_full:
+                    named = " ".join(str(row["id"]).split())[:100] if isinstance(row["id"], str | int) else ""
+                    place = named or f"number {number}"
+                    if gathered.add(number, place, row, len(row["context"]) if isinstance(row["context"], str) else 0):
                         yield gathered.take(share=raw.tell() / size)
         except (ijson.JSONError, ValueError, RecursionError) as error:
             raise bad_json(source, number, error) from None

@@ -54,26 +54,28 @@ class LanguageCheck:
 
     def _add_conversations(self, batch: Batch) -> None:
         """Most rows of most sets are plainly in order; each of the others is looked at closely."""
-        texts, places, turns = self.texts, batch.places, self.turns
         cells = batch.columns.get(self.roles["messages"]) or [None] * len(batch)
-        usable = 0
-        lasts: list[str] = []
-        for index, cell in enumerate(cells):
-            words = quick_words(cell)
-            if words is None:
-                self._add_row(batch, index, {"messages": cell})
-                continue
-            usable += 1
-            turns[len(cell)] += 1
-            size = byte_length(words)
-            self.all_bytes += size
-            if len(cell) == 2:
-                self.learned += byte_length(cell[1]["content"])
-            else:
-                self.learned += sum(byte_length(turn["content"]) for turn in cell if turn["role"] == "assistant")
-            lasts.append(cell[-1]["content"])
-            texts.add(words, places[index], size)
-        self.tally.usable[self.tally.part] += usable
+        places = batch.places
+        words = (
+            list(map(quick_words, cells)) if all(isinstance(place, int) for place in places) else [None] * len(cells)
+        )
+        said = [each for each in words if each is not None]
+        if len(said) < len(cells):
+            for index, cell in enumerate(cells):
+                if words[index] is None:
+                    self._add_row(batch, index, {"messages": cell})
+            quick = [index for index, each in enumerate(words) if each is not None]
+            cells, places = [cells[index] for index in quick], [places[index] for index in quick]
+        sizes = list(map(byte_length, said))
+        self.texts.add_many(said, places, sizes)
+        self.turns.update(map(len, cells))
+        lasts = [cell[-1]["content"] for cell in cells]
+        self.all_bytes += sum(sizes)
+        self.learned += sum(map(byte_length, lasts))
+        for cell in cells:
+            if len(cell) > 2:
+                self.learned += sum(byte_length(turn["content"]) for turn in cell[:-1] if turn["role"] == "assistant")
+        self.tally.usable[self.tally.part] += len(cells)
         self._note_answers(lasts)
 
     def _note_answers(self, lasts: list[str]) -> None:

@@ -96,8 +96,7 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
                     "It is left out; correct the line to use it.",
                 )
                 continue
-            gathered.add(number, number, cells, sum(map(len, cells)))
-            if gathered.is_full:
+            if gathered.add(number, number, cells, sum(map(len, cells))):
                 yield _whole_bytes(gathered.take(source.columns, raw.tell() / size), source, notes)
         if last[1] - last[0] >= _OPEN_QUOTE_LINES:
             notes.warn(
@@ -168,8 +167,7 @@ def _json_lines(source: Source, notes: Findings) -> Iterator[Batch]:
             if not line.isascii() and "\ufffd" in line:
                 what = f"bytes that are not {source.encoding}"
                 _note_undecodable(notes, line_number, what, "Save the file as UTF-8.")
-            gathered.add(number, line_number, record, len(line))
-            if gathered.is_full:
+            if gathered.add(number, line_number, record, len(line)):
                 yield gathered.take(share=raw.tell() / size)
     if gathered.records:
         yield gathered.take(share=1.0)
@@ -214,8 +212,7 @@ def _plain_text(source: Source, notes: Findings) -> Iterator[Batch]:
             if "\ufffd" in text:
                 what = f"bytes that are not {source.encoding}"
                 _note_undecodable(notes, line_number, what, "Save the file as UTF-8.")
-            gathered.add(number, line_number, (text,), len(text))
-            if gathered.is_full:
+            if gathered.add(number, line_number, (text,), len(text)):
                 yield gathered.take(source.columns, raw.tell() / size)
     if gathered.records:
         yield gathered.take(source.columns, 1.0)
@@ -248,8 +245,7 @@ def _class_folder(source: Source, notes: Findings) -> Iterator[Batch]:
 def _batched(rows: Iterator[Row]) -> Iterator[Batch]:
     gathered = Gathering("")
     for row in rows:
-        gathered.add(row.number, row.where, row.cells, 1 << 10)
-        if gathered.is_full:
+        if gathered.add(row.number, row.where, row.cells, 1 << 10):
             yield gathered.take()
     if gathered.records:
         yield gathered.take()

@@ -71,12 +71,13 @@ class Gathering:
     records: list[Any] = field(default_factory=list)
     characters: int = 0
 
-    def add(self, number: int, place: Any, record: Any, characters: int = 0) -> None:
-        """Take one more record in."""
+    def add(self, number: int, place: Any, record: Any, characters: int = 0) -> bool:
+        """Take one more record in; whether it is time to hand the batch over."""
         self.numbers.append(number)
         self.places.append(place)
         self.records.append(record)
         self.characters += characters
+        return len(self.records) >= BATCH_ROWS or self.characters >= BATCH_CHARACTERS
 
     @property
     def is_full(self) -> bool:
@@ -99,8 +100,10 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Objects turned into columns; a key that an object does not have is None there."""
     if not records:
         return {}
+    orders = set(map(tuple, records))
+    if len(orders) == 1:
+        return {name: [record[name] for record in records] for name in orders.pop()}
     names = dict.fromkeys(records[0])
-    if any(record.keys() != names.keys() for record in records):
-        for record in records:
-            names.update(dict.fromkeys(record))
+    for order in orders:
+        names.update(dict.fromkeys(order))
     return {name: [record.get(name) for record in records] for name in names}

@@ -7,7 +7,7 @@ import json
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import IO, Any
@@ -154,6 +154,14 @@ class Texts:
             here.labels.append(label)
         if len(here.sizes) < _LENGTHS_KEPT:
             here.sizes.append(size if size is not None else byte_length(words))
+
+    def add_many(self, words: list[str], places: Sequence[int], sizes: list[int]) -> None:
+        """Take the texts of many rows in at once, whose places are numbers."""
+        here = self.here
+        here.exact.extend(map(hash, words))
+        here.normal.extend(map(normal_hash, words))
+        here.numbers.extend(places)
+        here.sizes.extend(sizes[: max(0, _LENGTHS_KEPT - len(here.sizes))])
 
     def _in_order(self) -> list[PartTexts]:
         """The parts, training first, whatever the order of the rows."""
