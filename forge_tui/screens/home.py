@@ -10,7 +10,7 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer
@@ -19,12 +19,13 @@ from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
 from forge_tui.axes import tidy
 from forge_tui.formatting import duration, elapsed
-from forge_tui.machine import Machine, MachineSample, gpu_line, machine_line
+from forge_tui.machine import MachineSample, gpu_lines, host_line, machine_line
 from forge_tui.plain import plain
 from forge_tui.runs.process import host_name
 from forge_tui.runs.store import list_runs
 from forge_tui.runs.summary import RunSummary, SummaryCache
 from forge_tui.screens.confirm import is_sure
+from forge_tui.system import own_user
 from forge_tui.widgets.line import Line
 
 RUNS_SECONDS = 2.0
@@ -47,10 +48,14 @@ class HomeScreen(Screen[None]):
     """The list of runs under the gauges of the machine."""
 
     DEFAULT_CSS = """
-    HomeScreen #title { text-style: bold; }
+    HomeScreen #title { height: 1; text-style: bold; }
+    HomeScreen #program { width: 12; }
+    HomeScreen #host { text-align: right; }
     HomeScreen #gpus { height: auto; max-height: 9; }
     HomeScreen #runs { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     HomeScreen #hint { color: $text-muted; }
+    HomeScreen #problem { color: $text-warning; }
+    HomeScreen #problem.-none { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new model", id="app.new"),
@@ -77,16 +82,18 @@ class HomeScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._machine: Machine | None = None
         self._cache = SummaryCache()
         self._shown: dict[str, tuple[str, ...]] = {}
         self._runs: dict[str, RunSummary] = {}
 
     def compose(self) -> ComposeResult:
-        yield Line(f" forge-tui   {host_name()}", id="title")
+        with Horizontal(id="title"):
+            yield Line(" forge-tui", id="program")
+            yield Line(f"{host_line(host_name(), None)} ", id="host")
         with Vertical(id="gpus"):
             yield Line(" looking at this machine …")
         yield Line("", id="machine")
+        yield Line("", id="problem", classes="-wrapped -none")
         yield Line("", id="hint")
         table = RunTable(id="runs", cursor_type="row", cell_padding=0)
         for name, width in _COLUMNS:
@@ -123,16 +130,23 @@ class HomeScreen(Screen[None]):
         self._cache.forget_all_but({files.folder.name for files in found})
         self.post_message(self.RunsLooked([self._cache.get(files) for files in found]))
 
-    @work(thread=True, exclusive=True, group="machine", exit_on_error=False)
     def look_at_machine(self) -> None:
         """Sample the gauges beside the screen; a driver may take its time."""
-        self._machine = self._machine or Machine()
-        self.post_message(self.MachineLooked(self._machine.sample()))
+        self.app.machine.look(self._tell_machine)  # type: ignore[attr-defined]
+
+    def _tell_machine(self, sample: MachineSample) -> None:
+        """Called in the thread of the watch."""
+        self.post_message(self.MachineLooked(sample))
 
     def on_home_screen_machine_looked(self, message: MachineLooked) -> None:
         sample = message.sample
-        self._show_gpus([f" {gpu_line(gpu)}" for gpu in sample.gpus or ()] or [_no_gpu(sample)])
+        self.query_one("#host", Line).show(f"{host_line(host_name(), sample.hardware)} ")
+        gpus = gpu_lines(sample.hardware.gpus, own_user())
+        self._show_gpus([f" {line}" for line in gpus] or [" no GPU that can be used: runs use the CPU"])
         self.query_one("#machine", Line).show(f" {machine_line(sample)}")
+        problem = self.query_one("#problem", Line)
+        problem.set_class(not sample.problems, "-none")
+        problem.show(_problem(sample))
 
     def _show_gpus(self, texts: list[str]) -> None:
         """A line each; their number changes only when a GPU goes away or comes."""
@@ -253,11 +267,10 @@ class HomeScreen(Screen[None]):
         self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
 
 
-def _no_gpu(sample: MachineSample) -> str:
-    """Why there is no gauge of a GPU."""
-    problem = sample.gpu_problem or ""
-    known = not problem or "Not Found" in problem  # no driver at all is the usual case and no fault
-    return " no GPU that NVML knows: runs use the CPU" if known else f" {problem}; check the driver with nvidia-smi"
+def _problem(sample: MachineSample) -> str:
+    """What is wrong with the GPUs, when something is; the rest is told by the command."""
+    more = f" ({len(sample.problems) - 1} more: forge-tui hardware)" if len(sample.problems) > 1 else ""
+    return f" ! {sample.problems[0]}{more}" if sample.problems else ""
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:
