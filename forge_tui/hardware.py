@@ -33,7 +33,7 @@ def assemble(reading: GpuReading, system: System) -> Hardware:
         disk_free_bytes=disk_free(forge_home_path()),
         driver_version=reading.driver_version,
         cuda_version=reading.cuda_version,
-        problems=(*reading.problems, *reading.remarks),
+        problems=tuple(each.sentence for each in (*reading.problems, *reading.remarks)),
     )
 
 

@@ -40,20 +40,18 @@ class Machine:
         if not self._asked:  # the first answer has nothing to compare with
             load, self._asked = None, True
         hardware = assemble(reading, self._system)
-        return MachineSample(hardware, reading.problems, load)
+        return MachineSample(hardware, tuple(each.sentence for each in reading.problems), load)
 
 
-def host_line(host: str, hardware: Hardware | None) -> str:
-    """`gpu-07 · NVIDIA A10G · high-end`; without a sample only the host."""
+def host_line(host: str, hardware: Hardware) -> str:
+    """`gpu-07 · NVIDIA A10G · high-end`."""
+    best = hardware.best_gpu or next(iter(hardware.gpus), None)
     parts = [host]
-    if hardware is not None:
-        best = hardware.best_gpu or next(iter(hardware.gpus), None)
-        if best is not None:
-            count = (
-                f"{len(hardware.gpus)} × " if len({gpu.name for gpu in hardware.gpus}) == 1 < len(hardware.gpus) else ""
-            )
-            parts.append(f"{count}{best.name or 'unknown GPU'}")
-        parts.append(hardware.profile or "profile unknown")
+    if best is not None:
+        are_alike = len({gpu.name for gpu in hardware.gpus}) == 1 < len(hardware.gpus)
+        count = f"{len(hardware.gpus)} × " if are_alike else ""
+        parts.append(f"{count}{best.name or 'unknown GPU'}")
+    parts.append(hardware.profile or "profile unknown")
     return " · ".join(parts)
 
 

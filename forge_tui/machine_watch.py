@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from forge_tui.machine import Machine, MachineSample
+if TYPE_CHECKING:
+    from forge_tui.machine import MachineSample
 
 
 class MachineWatch:
@@ -38,6 +40,8 @@ class MachineWatch:
             self._changed.notify()
 
     def _work(self) -> None:
+        from forge_tui.machine import Machine  # here, because home is painted before it is needed
+
         machine = Machine()
         while True:
             with self._changed:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from forge_tui import nvml_problems as problems
+from forge_tui import nvml_problems as told
+from forge_tui.nvml_problems import Problem
 from forge_tui.system import System
 from forge_tui.visible_devices import DeviceName, visible_devices
 from profiles.hardware import Gpu, GpuProcess
@@ -23,8 +24,8 @@ class GpuReading:
     """
 
     gpus: tuple[Gpu, ...] | None
-    problems: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
     driver_version: str | None = None
     cuda_version: str | None = None
 
@@ -56,7 +57,7 @@ class Nvml:
         try:
             import pynvml
         except ImportError as error:
-            self._closed = GpuReading(None, (f"GPUs cannot be read ({error}): `pip install nvidia-ml-py` repairs it.",))
+            self._closed = GpuReading(None, (Problem(f"GPUs cannot be read ({error})", "pip install nvidia-ml-py"),))
             return
         if self._system.is_wsl and os.path.exists(_WSL_LIBRARY):
             import ctypes
@@ -66,8 +67,8 @@ class Nvml:
             pynvml.nvmlInit()
         except Exception as error:  # the binding raises classes of its own, and others when versions do not match
             code = getattr(error, "value", None)
-            why = (problems.why_not_open(code, str(error) or type(error).__name__, self._system),)
-            is_harmless = problems.is_harmless(code, self._system)
+            why = (told.why_not_open(code, str(error) or type(error).__name__, self._system),)
+            is_harmless = told.is_harmless(code, self._system)
             self._closed = GpuReading(None, remarks=why) if is_harmless else GpuReading(None, why)
             return
         self._nvml = pynvml
@@ -83,35 +84,35 @@ class Nvml:
             return self._closed
         count = self._ask("nvmlDeviceGetCount")
         if count is None:
-            why = problems.why_not_open(self._refusal, f"NVML error {self._refusal}", self._system)
+            why = told.why_not_open(self._refusal, f"NVML error {self._refusal}", self._system)
             return GpuReading(None, (why,), (), self._driver, self._cuda)
-        serious: list[str] = []
-        remarks: list[str] = []
+        serious: list[Problem] = []
+        remarks: list[Problem] = []
         devices = [device for index in range(count) for device in self._devices(index, serious, remarks)]
         if not devices:
-            serious += remarks
+            serious, remarks = remarks, []
         visible = visible_devices(
             os.environ.get("CUDA_VISIBLE_DEVICES"),
             [device.name for device in devices],
             os.environ.get("CUDA_DEVICE_ORDER"),
         )
         gpus = tuple(self._gpu(devices[position], serious, remarks) for position in visible.positions)
-        told = dict.fromkeys((*visible.problems, *serious))
-        return GpuReading(gpus, tuple(told), tuple(dict.fromkeys(remarks)), self._driver, self._cuda)
+        problems, rest = (tuple(dict.fromkeys(each)) for each in ((*visible.problems, *serious), remarks))
+        return GpuReading(gpus, problems, rest, self._driver, self._cuda)
 
     # --- which devices there are -----------------------------------------------------------------------------
 
-    def _devices(self, index: int, serious: list[str], remarks: list[str]) -> Iterator[_Device]:
+    def _devices(self, index: int, serious: list[Problem], remarks: list[Problem]) -> Iterator[_Device]:
         """The GPU of an index, or its MIG instances; CUDA cannot use a GPU that is divided as a whole.
 
         GPUs that are kept from us are counted by NVML and left out by CUDA, so by us too.
         """
         handle = self._ask("nvmlDeviceGetHandleByIndex", index)
-        if handle is None and self._refusal == problems.NO_PERMISSION:
-            remarks.append(problems.gpu_refused(index))
+        if handle is None and self._refusal == told.NO_PERMISSION:
+            remarks.append(told.gpu_refused(index))
             return
         if handle is None:
-            serious.append(problems.gpu_lost(index))
+            serious.append(told.gpu_lost(index))
             uuid, model = self._seen.get(index, (None, None))
             yield _Device(DeviceName(index, uuid, model), None, None)
             return
@@ -124,7 +125,7 @@ class Nvml:
             return
         instances = list(self._instances(index, handle, uuid, model))
         if not instances:
-            serious.append(problems.no_instances(index))
+            serious.append(told.no_instances(index))
         yield from instances
 
     def _instances(self, index: int, board: Any, board_uuid: str | None, model: str | None) -> Iterator[_Device]:
@@ -147,13 +148,13 @@ class Nvml:
 
     # --- what a device tells ---------------------------------------------------------------------------------
 
-    def _gpu(self, device: _Device, serious: list[str], remarks: list[str]) -> Gpu:
+    def _gpu(self, device: _Device, serious: list[Problem], remarks: list[Problem]) -> Gpu:
         name = device.name
         gpu = Gpu(name.index, name.uuid, name.model)
         if device.handle is None:
             return gpu
         total, free = self._memory(device, serious, remarks)
-        if problems.gpu_lost(name.index) in serious:
+        if told.gpu_lost(name.index) in serious:
             return gpu
         load = self._ask("nvmlDeviceGetUtilizationRates", device.handle)
         sensor = self._nvml.NVML_TEMPERATURE_GPU
@@ -163,11 +164,11 @@ class Nvml:
         capability = self._ask("nvmlDeviceGetCudaComputeCapability", device.handle)
         if capability is None:
             capability = self._ask("nvmlDeviceGetCudaComputeCapability", device.board)
-        told = {"load": load, "temperature": temperature, "power": power}
-        unknown = [fact for fact, value in told.items() if value is None]
+        asked = {"load": load, "temperature": temperature, "power": power}
+        unknown = [fact for fact, value in asked.items() if value is None]
         if unknown:
             is_mig = device.handle is not device.board
-            remarks.append(problems.few_facts(name.index, unknown, is_mig, self._system))
+            remarks.append(told.few_facts(name.index, unknown, is_mig, self._system))
         return replace(
             gpu,
             memory_total_bytes=total,
@@ -180,34 +181,34 @@ class Nvml:
             processes=self._processes(device.handle, remarks),
         )
 
-    def _memory(self, device: _Device, serious: list[str], remarks: list[str]) -> tuple[int | None, int | None]:
+    def _memory(self, device: _Device, serious: list[Problem], remarks: list[Problem]) -> tuple[int | None, int | None]:
         """Total and free bytes.
 
         The first version of the call is asked, which every driver has: only its `used` is misleading, not its `free`.
         """
         memory = self._ask("nvmlDeviceGetMemoryInfo", device.handle)
-        if memory is None and self._refusal == problems.FUNCTION_NOT_FOUND:
+        if memory is None and self._refusal == told.FUNCTION_NOT_FOUND:
             memory = self._ask("nvmlDeviceGetMemoryInfo", device.handle, self._nvml.nvmlMemory_v2)
         if memory is not None and memory.total:
             return int(memory.total), int(memory.free)
         index = device.name.index
-        if memory is not None or self._refusal == problems.NOT_SUPPORTED:
-            remarks.append(problems.unified_memory(index))
+        if memory is not None or self._refusal == told.NOT_SUPPORTED:
+            remarks.append(told.unified_memory(index))
             shared = self._system.memory()
             return shared.total_bytes, shared.available_bytes
-        is_lost = self._refusal in (problems.GPU_IS_LOST, problems.RESET_REQUIRED)
-        serious.append(problems.gpu_lost(index) if is_lost else problems.memory_unknown(index, self._refusal))
+        is_lost = self._refusal in (told.GPU_IS_LOST, told.RESET_REQUIRED)
+        serious.append(told.gpu_lost(index) if is_lost else told.memory_unknown(index, self._refusal))
         return None, None
 
-    def _processes(self, handle: Any, remarks: list[str]) -> tuple[GpuProcess, ...] | None:
+    def _processes(self, handle: Any, remarks: list[Problem]) -> tuple[GpuProcess, ...] | None:
         """Who computes and who draws on a GPU; a process that does both is one."""
         held: dict[int, int | None] = {}
         for kind in ("Compute", "Graphics"):
             listed = self._ask(f"nvmlDeviceGet{kind}RunningProcesses_v3", handle)
-            if listed is None and self._refusal == problems.FUNCTION_NOT_FOUND:
+            if listed is None and self._refusal == told.FUNCTION_NOT_FOUND:
                 listed = self._ask(f"nvmlDeviceGet{kind}RunningProcesses_v2", handle)
             if listed is None and kind == "Compute":  # who draws is of less interest, and often not supported
-                remarks.append(problems.processes_unknown(self._refusal, self._driver, self._system))
+                remarks.append(told.processes_unknown(self._refusal, self._driver, self._system))
                 return None
             for each in listed or ():
                 held[each.pid] = max(each.usedGpuMemory or 0, held.get(each.pid) or 0) or None
@@ -216,7 +217,7 @@ class Nvml:
     def _ask(self, name: str, *arguments: Any) -> Any:
         """One question; a driver that does not answer it costs one field, and `_refusal` keeps why."""
         nvml = self._nvml
-        self._refusal = problems.FUNCTION_NOT_FOUND
+        self._refusal = told.FUNCTION_NOT_FOUND
         call = getattr(nvml, name, None)
         if call is None:
             return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends.contract import nearest
+from forge_tui.nvml_problems import Problem
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 
@@ -26,7 +27,7 @@ class Visible:
     """Positions of the devices that CUDA shows, in its order, and what is wrong with the variable."""
 
     positions: tuple[int, ...]
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def visible_devices(value: str | None, devices: Sequence[DeviceName], device_order: str | None = None) -> Visible:
@@ -39,28 +40,27 @@ def visible_devices(value: str | None, devices: Sequence[DeviceName], device_ord
         return Visible(tuple(range(len(devices))))
     names = [name.strip() for name in value.split(",")]
     if names[0] in ("", "-1", "NoDevFiles", "none", "void"):
-        hidden = f"{VARIABLE} is {value!r} and hides every GPU, so runs use the CPU; unset it to use them."
+        hidden = Problem(f"{VARIABLE} is {value!r} and hides every GPU, so runs use the CPU", "unset it to use them")
         return Visible((), (hidden,) if devices else ())
     found: list[int] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for number, name in enumerate(names):
         matches = _matches(name, devices)
         if len(matches) != 1:
             problems.append(_invalid(name, len(matches), len(names) - number - 1, devices))
             break
         if matches[0] in found:
-            problems.append(
-                f"{VARIABLE} names {name!r} twice, and CUDA then may show no GPU at all; name each one once."
-            )
+            what = f"{VARIABLE} names {name!r} twice, and CUDA then may show no GPU at all"
+            problems.append(Problem(what, "name each GPU once"))
             continue
         found.append(matches[0])
     by_index = any(name.isdigit() for name in names)
     models = {device.model.partition(" MIG ")[0] for device in devices if device.model}
     if by_index and device_order != "PCI_BUS_ID" and len(models) > 1:
-        problems.append(
-            f"{VARIABLE} counts the GPUs, which are of different kinds: CUDA counts the fastest first, nvidia-smi by "
-            f"slot. Set CUDA_DEVICE_ORDER=PCI_BUS_ID too, or name UUIDs, so that both mean the same."
+        what = (
+            f"{VARIABLE} counts GPUs of different kinds, of which CUDA counts the fastest first and nvidia-smi by slot"
         )
+        problems.append(Problem(what, "set CUDA_DEVICE_ORDER=PCI_BUS_ID too, or name UUIDs"))
     return Visible(tuple(found), tuple(problems))
 
 
@@ -100,14 +100,14 @@ def _old_mig_name(device: DeviceName) -> str | None:
     return f"mig-{device.board_uuid.lower()}/{device.place[0]}/{device.place[1]}"
 
 
-def _invalid(name: str, matches: int, after: int, devices: Sequence[DeviceName]) -> str:
+def _invalid(name: str, matches: int, after: int, devices: Sequence[DeviceName]) -> Problem:
     """Why a name ends the list, and which names there are."""
     known = tuple(device.uuid for device in devices if device.uuid)
     count = len(_counted(devices))
-    said = f"means {matches} devices; write more of its UUID" if matches else "names no device of this machine"
-    hidden = " CUDA hides it and all that stands after it." if after else " CUDA shows nothing for it."
-    valid = (
-        f"the indexes here are 0 to {count - 1}" if count > 1 else "the only index is 0" if count else "no GPU is here"
+    said = f"means {matches} devices" if matches else "names no device of this machine"
+    hidden = "CUDA hides it and all that stands after it" if after else "CUDA shows nothing for it"
+    valid = f"the indexes are 0 to {count - 1}" if count > 1 else "the only index is 0" if count else "no GPU is here"
+    correct = "write more of its UUID" if matches else f"correct it{nearest(name, known)}"
+    return Problem(
+        f"{VARIABLE} holds {name!r}, which {said}; {hidden}", f"{correct}; {valid}, and nvidia-smi -L lists the UUIDs"
     )
-    correct = f"Correct it: {valid}; nvidia-smi -L lists the UUIDs."
-    return f"{VARIABLE}: {name!r} {said}{nearest(name, known)};{hidden} {correct}"

@@ -188,7 +188,7 @@ class _GpuLog:
         line = {
             "t": round(time.time(), 1),
             "gpus": None if reading.gpus is None else [_gauges(gpu) for gpu in reading.gpus],
-            "problem": next(iter((*reading.problems, *reading.remarks)), None),
+            "problem": next((each.sentence for each in (*reading.problems, *reading.remarks)), None),
         }
         try:
             with open(self._path, "a", encoding="utf-8") as stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
@@ -19,14 +19,15 @@ from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
 from forge_tui.axes import tidy
 from forge_tui.formatting import duration, elapsed
-from forge_tui.machine import MachineSample, gpu_lines, host_line, machine_line
 from forge_tui.plain import plain
 from forge_tui.runs.process import host_name
 from forge_tui.runs.store import list_runs
 from forge_tui.runs.summary import RunSummary, SummaryCache
 from forge_tui.screens.confirm import is_sure
-from forge_tui.system import own_user
 from forge_tui.widgets.line import Line
+
+if TYPE_CHECKING:
+    from forge_tui.machine import MachineSample
 
 RUNS_SECONDS = 2.0
 MACHINE_SECONDS = 10.0
@@ -89,7 +90,7 @@ class HomeScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         with Horizontal(id="title"):
             yield Line(" forge-tui", id="program")
-            yield Line(f"{host_line(host_name(), None)} ", id="host")
+            yield Line(f"{host_name()} ", id="host")
         with Vertical(id="gpus"):
             yield Line(" looking at this machine …")
         yield Line("", id="machine")
@@ -104,7 +105,7 @@ class HomeScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one(DataTable).focus()
         self.look_at_runs()
-        self.look_at_machine()
+        self.call_after_refresh(self.look_at_machine)  # the driver may wait until the screen is painted
         self.set_interval(RUNS_SECONDS, self._look_at_runs_if_shown)
         self.set_interval(MACHINE_SECONDS, self._look_at_machine_if_shown)
 
@@ -139,6 +140,9 @@ class HomeScreen(Screen[None]):
         self.post_message(self.MachineLooked(sample))
 
     def on_home_screen_machine_looked(self, message: MachineLooked) -> None:
+        from forge_tui.machine import gpu_lines, host_line, machine_line
+        from forge_tui.system import own_user
+
         sample = message.sample
         self.query_one("#host", Line).show(f"{host_line(host_name(), sample.hardware)} ")
         gpus = gpu_lines(sample.hardware.gpus, own_user())

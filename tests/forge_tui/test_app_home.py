@@ -12,6 +12,7 @@ from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Footer
 
 from forge_tui.nvml import GpuReading
+from forge_tui.nvml_problems import Problem
 from forge_tui.runs.status import Status, condition
 from forge_tui.runs.store import list_runs
 from profiles.hardware import Gpu, GpuProcess
@@ -447,11 +448,9 @@ def test_processes_of_others_stand_beside_their_gpu(
 def test_what_is_wrong_with_the_gpus_is_told(
     home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    problems = [
-        "The driver was updated while the old one is loaded, so no GPU can be used: restart the machine.",
-        "Two.",
-    ]
-    play(monkeypatch, lambda: GpuReading((a10g(0),) if not problems else None, tuple(problems), ("A remark.",)))
+    what = "The driver was updated while the old one is loaded, so no GPU can be used"
+    problems = [Problem(what, "restart the machine"), Problem("Two")]
+    play(monkeypatch, lambda: GpuReading((a10g(0),) if not problems else None, tuple(problems), (Problem("A remark"),)))
 
     async def script(person: Any) -> None:
         await person.see(
