@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -39,6 +40,14 @@ class _Device:
     board: Any
 
 
+def _load_wsl_library() -> None:
+    """Windows puts the library where the loader does not look; once loaded, the binding finds it by its name."""
+    import ctypes
+
+    with contextlib.suppress(OSError):  # the binding then says that there is none
+        ctypes.CDLL(_WSL_LIBRARY)
+
+
 class Nvml:
     """An open NVML library, asked anew at each reading, so that a GPU that goes away or is divided is noticed."""
 
@@ -60,9 +69,7 @@ class Nvml:
             self._closed = GpuReading(None, (Problem(f"GPUs cannot be read ({error})", "pip install nvidia-ml-py"),))
             return
         if self._system.is_wsl and os.path.exists(_WSL_LIBRARY):
-            import ctypes
-
-            ctypes.CDLL(_WSL_LIBRARY)  # Windows puts it where the loader does not look
+            _load_wsl_library()
         try:
             pynvml.nvmlInit()
         except Exception as error:  # the binding raises classes of its own, and others when versions do not match
@@ -112,7 +119,8 @@ class Nvml:
             remarks.append(told.gpu_refused(index))
             return
         if handle is None:
-            serious.append(told.gpu_lost(index))
+            is_lost = self._refusal in (told.GPU_IS_LOST, told.RESET_REQUIRED)
+            serious.append(told.gpu_lost(index) if is_lost else told.gpu_silent(index, self._refusal))
             uuid, model = self._seen.get(index, (None, None))
             yield _Device(DeviceName(index, uuid, model), None, None)
             return

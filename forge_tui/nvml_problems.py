@@ -83,6 +83,12 @@ def gpu_lost(index: int) -> Problem:
     return Problem(what, "restart the machine; `sudo dmesg` says more (Xid)")
 
 
+def gpu_silent(index: int, code: int | None) -> Problem:
+    """A GPU that the driver counts and does not open."""
+    what = f"GPU {index} cannot be asked (NVML error {code}), so it cannot be used"
+    return Problem(what, "see what nvidia-smi says, and check its power cable")
+
+
 def gpu_refused(index: int) -> Problem:
     """A GPU that is there for others."""
     what = f"GPU {index} is not given to you, so it cannot be used"

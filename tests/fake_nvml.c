@@ -4,7 +4,7 @@
  *
  * What it plays stands in FAKE_NVML, read anew at every call: "gpus=8,mig=1,lost=2".
  *   init, count      the code these calls answer with           gpus         how many there are (1)
- *   lost, kept       the GPU that fell off its bus, that is kept from us
+ *   lost, kept, unplugged    the GPU that fell off its bus, that is kept from us, that has no power
  *   unified          memory: 1 is not supported, 2 is a total of 0
  *   refused          whole GPUs tell neither memory nor load    mixed        every second GPU is of another model
  *   mig, migs        GPUs in MIG mode (from the first on), instances of each (2)
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
+enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, INSUFFICIENT_POWER = 8,
        GPU_IS_LOST = 15, VERSION_MISMATCH = 25 };
 enum { MOST_GPUS = 16, MOST_PARTS = 7 };
 #define GIB (1ULL << 30)
@@ -91,6 +91,7 @@ int nvmlDeviceGetCount_v2(unsigned *count) {
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device **device) {
     if (index >= gpu_count()) return INVALID_ARGUMENT;
     if (option("kept", -1) == (int) index) return NO_PERMISSION;
+    if (option("unplugged", -1) == (int) index) return INSUFFICIENT_POWER;
     if (option("lost", -1) == (int) index && option("lost_handle", 1)) return GPU_IS_LOST;
     *device = &wholes[index];
     return SUCCESS;

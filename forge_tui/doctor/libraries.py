@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def look_at_libraries() -> Installed | Check:
     try:
         told = subprocess.run(
             [python, installed.__file__, *names],
+            env={**os.environ, "PYTHONPATH": "", "PYTHONSAFEPATH": "1"},  # as far as a run sees it
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -10,20 +10,20 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
-from forge_tui.axes import tidy
-from forge_tui.formatting import duration, elapsed
 from forge_tui.plain import plain
 from forge_tui.runs.process import host_name
 from forge_tui.runs.store import list_runs
 from forge_tui.runs.summary import RunSummary, SummaryCache
 from forge_tui.screens.confirm import is_sure
+from forge_tui.screens.home_text import COLUMNS, problem_line, run_cells
+from forge_tui.widgets.gpu_gauges import GpuGauges
 from forge_tui.widgets.line import Line
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 RUNS_SECONDS = 2.0
 MACHINE_SECONDS = 10.0
-_COLUMNS = (("name", 18), ("task", 16), ("status", 10), ("progress", 13), ("result", 22))
 _NO_RUNS = "No runs yet: t shows the one-minute demo, n starts from a data file of yours."
 
 
@@ -52,7 +51,6 @@ class HomeScreen(Screen[None]):
     HomeScreen #title { height: 1; text-style: bold; }
     HomeScreen #program { width: 12; }
     HomeScreen #host { text-align: right; }
-    HomeScreen #gpus { height: auto; max-height: 9; }
     HomeScreen #runs { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     HomeScreen #hint { color: $text-muted; }
     HomeScreen #problem { color: $text-warning; }
@@ -91,13 +89,12 @@ class HomeScreen(Screen[None]):
         with Horizontal(id="title"):
             yield Line(" forge-tui", id="program")
             yield Line(f"{host_name()} ", id="host")
-        with Vertical(id="gpus"):
-            yield Line(" looking at this machine …")
+        yield GpuGauges(" looking at this machine …", id="gpus")
         yield Line("", id="machine")
         yield Line("", id="problem", classes="-wrapped -none")
         yield Line("", id="hint")
         table = RunTable(id="runs", cursor_type="row", cell_padding=0)
-        for name, width in _COLUMNS:
+        for name, width in COLUMNS:
             table.add_column(name, width=width, key=name)
         yield table
         yield Footer(show_command_palette=False)
@@ -146,34 +143,23 @@ class HomeScreen(Screen[None]):
         sample = message.sample
         self.query_one("#host", Line).show(f"{host_line(host_name(), sample.hardware)} ")
         gpus = gpu_lines(sample.hardware.gpus, own_user())
-        self._show_gpus([f" {line}" for line in gpus] or [" no GPU that can be used: runs use the CPU"])
+        self.query_one(GpuGauges).show([f" {line}" for line in gpus] or [" no GPU that can be used: runs use the CPU"])
         self.query_one("#machine", Line).show(f" {machine_line(sample)}")
         problem = self.query_one("#problem", Line)
         problem.set_class(not sample.problems, "-none")
-        problem.show(_problem(sample))
-
-    def _show_gpus(self, texts: list[str]) -> None:
-        """A line each; their number changes only when a GPU goes away or comes."""
-        box = self.query_one("#gpus", Vertical)
-        lines = list(box.query(Line))
-        for text in texts[len(lines) :]:
-            box.mount(Line(text))
-        for line in lines[len(texts) :]:
-            line.remove()
-        for line, text in zip(lines, texts, strict=False):
-            line.show(text)
+        problem.show(problem_line(sample.problems))
 
     def on_home_screen_runs_looked(self, message: RunsLooked) -> None:
         """Change only the cells that differ; rows move only when runs came or went."""
         table = self.query_one(DataTable)
         self._runs = {run.id: run for run in message.runs}
         self.query_one("#hint", Line).show("" if self._runs else f" {_NO_RUNS}")
-        cells = {run.id: _cells(run) for run in message.runs}
+        cells = {run.id: run_cells(run) for run in message.runs}
         if list(cells) != list(self._shown):
             self._rebuild(table, cells)
         for run_id, row in cells.items():
             before = self._shown.get(run_id, ())
-            for (column, _), old, new in zip(_COLUMNS, before, row, strict=False):
+            for (column, _), old, new in zip(COLUMNS, before, row, strict=False):
                 if old != new:
                     table.update_cell(run_id, column, Text(new))
         self._shown = cells
@@ -269,42 +255,3 @@ class HomeScreen(Screen[None]):
 
     def _tell(self, error: ForgeError) -> None:
         self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
-
-
-def _problem(sample: MachineSample) -> str:
-    """What is wrong with the GPUs, when something is; the rest is told by the command."""
-    more = f" ({len(sample.problems) - 1} more: forge-tui hardware)" if len(sample.problems) > 1 else ""
-    return f" ! {sample.problems[0]}{more}" if sample.problems else ""
-
-
-def _cells(run: RunSummary) -> tuple[str, ...]:
-    """What a row says; a number never stands without its name."""
-    share = run.progress
-    took = elapsed(run.started, run.ended)
-    progress = " ".join((f"{share:>4.0%}" if share is not None else "    ", duration(took) if took is not None else ""))
-    cells = (run.name, run.task or "?", str(run.status), progress, _result(run))
-    return tuple(_fit(plain(cell), width) for cell, (_, width) in zip(cells, _COLUMNS, strict=True))
-
-
-def _fit(text: str, width: int) -> str:
-    """`text`, cut so that a gap to the next column is left."""
-    return text if len(text) < width else text[: width - 2] + "…"
-
-
-def _result(run: RunSummary) -> str:
-    if run.error is not None:
-        return str(run.error.get("what"))
-    if not run.metrics:
-        return ""
-    primary = next(iter(run.baseline or run.metrics))
-    if primary in run.metrics and not run.status.is_alive:
-        value = run.metrics[primary]
-        gain = f" ({_short(value - run.baseline[primary], '+')})" if primary in run.baseline else ""
-        return f"{primary} {_short(value)}{gain}"
-    name = "loss" if "loss" in run.metrics else primary
-    return f"{name} {run.metrics[name]:.4g}"
-
-
-def _short(value: float, sign: str = "") -> str:
-    """Three digits that count: `.744`, `+.32`."""
-    return tidy(f"{value:{sign}.3g}").replace("+0.", "+.")

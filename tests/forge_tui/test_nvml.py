@@ -122,6 +122,12 @@ def test_a_gpu_lost_between_two_samples_keeps_its_name(samples: Callable[..., An
         assert second == {**dict.fromkeys(GPU_KEYS), **known}
 
 
+def test_a_gpu_that_cannot_be_opened_is_told(probe: Callable[..., Any]) -> None:
+    found = probe("gpus=2,unplugged=0")
+    assert [gpu["memory_free_bytes"] is None for gpu in found["gpus"]] == [True, False]
+    only(found["problems"], "GPU 0 cannot be asked (NVML error 8)", "power cable")
+
+
 def test_gpus_that_go_and_come_are_noticed(samples: Callable[..., Any]) -> None:
     counts = [len(each["gpus"]) for each in samples("gpus=2", "gpus=1", "gpus=3,mig=1,migs=3")]
     assert counts == [2, 1, 5]
