@@ -60,16 +60,13 @@ def gpu_lines(gpus: Sequence[Gpu], user: str | None = None) -> list[str]:
 
     Processes are those of others than `user`.
     """
-    width = max((len(_short_name(gpu)) for gpu in gpus), default=0)
-    return [gpu_line(gpu, user, width) for gpu in gpus]
+    widths = tuple(max((len(text(gpu)) for gpu in gpus), default=0) for text in (_label, _short_name))
+    return [gpu_line(gpu, user, widths) for gpu in gpus]
 
 
-def gpu_line(gpu: Gpu, user: str | None = None, name_width: int = 0) -> str:
-    """One of the lines of `gpu_lines`."""
-    label = f"GPU {gpu.index}"
-    if gpu.is_mig:
-        label += f" {(gpu.uuid or '')[:12]}"
-    parts = [label, _short_name(gpu).ljust(name_width)]
+def gpu_line(gpu: Gpu, user: str | None = None, widths: tuple[int, ...] = (0, 0)) -> str:
+    """One of the lines of `gpu_lines`; `widths` are those of the first two columns."""
+    parts = [_label(gpu).ljust(widths[0]), _short_name(gpu).ljust(widths[1])]
     if gpu.memory_total_bytes is not None and gpu.memory_free_bytes is not None:
         free, total = gibibytes(gpu.memory_free_bytes), gibibytes(gpu.memory_total_bytes)
         parts.append(f"{free:>{len(total)}} of {total} GiB free")
@@ -83,6 +80,11 @@ def gpu_line(gpu: Gpu, user: str | None = None, name_width: int = 0) -> str:
         parts.append(f"{gpu.power_watts:>3.0f} W")
     others = processes_of_others(gpu, user)
     return "  ".join([*parts, others] if others else parts)
+
+
+def _label(gpu: Gpu) -> str:
+    """`GPU 0`; the beginning of its name tells one instance of a GPU from another."""
+    return f"GPU {gpu.index} {(gpu.uuid or '')[:12]}" if gpu.is_mig else f"GPU {gpu.index}"
 
 
 def _short_name(gpu: Gpu) -> str:
