@@ -9,6 +9,8 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from forge_tui.machine_watch import MachineWatch
+
 
 class ForgeApp(App[str]):
     """Keyboard-driven; still when nothing changes."""
@@ -28,6 +30,7 @@ class ForgeApp(App[str]):
     def __init__(self, wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> None:
         super().__init__(ansi_color=None)
         self._wizard_data, self._wizard, self._run_id = wizard_data, wizard, run_id
+        self.machine = MachineWatch()
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
@@ -38,6 +41,10 @@ class ForgeApp(App[str]):
             self.open_run(self._run_id, leaves_app=True)
         elif self._wizard:
             self.open_wizard(self._wizard_data)
+
+    def on_unmount(self) -> None:
+        """Nobody looks at the gauges any more."""
+        self.machine.stop()
 
     def open_run(self, run_id: str, leaves_app: bool = False) -> None:
         """Show the live monitor of a run."""

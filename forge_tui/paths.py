@@ -20,15 +20,19 @@ def data_path(text: str) -> Path:
     return typed_path(text).absolute()
 
 
-def forge_home() -> Path:
-    """`$FORGE_HOME` or the user's data folder, made for the owner alone when it is not there yet."""
+def forge_home_path() -> Path:
+    """`$FORGE_HOME` or the user's data folder, whether it is there or not."""
     chosen = os.environ.get("FORGE_HOME")
     if chosen:
-        home = typed_path(chosen).absolute()
-    else:
-        from platformdirs import user_data_path
+        return typed_path(chosen).absolute()
+    from platformdirs import user_data_path
 
-        home = user_data_path("forge-tui", appauthor=False)
+    return user_data_path("forge-tui", appauthor=False)
+
+
+def forge_home() -> Path:
+    """The folder of `forge_home_path`, made for the owner alone when it is not there yet."""
+    home = forge_home_path()
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / "runs").mkdir(mode=0o700, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -253,6 +254,40 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return CommandResult(code, told.out, told.err)
 
     return run
+
+
+@dataclass(frozen=True)
+class FakeDriver:
+    """NVIDIA's library as tests/fake_nvml.c plays it, compiled into a folder."""
+
+    folder: Path
+
+    def variables(self, plays: str = "", **more: str) -> dict[str, str]:
+        """The environment of a process that meets it; `plays` is described at the head of the C file."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("CUDA_")}
+        own = {"LD_LIBRARY_PATH": str(self.folder), "FAKE_NVML": plays, "PYTHONPATH": str(ROOT)}
+        return {**kept, **own, **more}
+
+
+@pytest.fixture(scope="session")
+def fake_driver(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., FakeDriver]:
+    """`fake_driver()`, `fake_driver("OLD_DRIVER")`: each kind compiled once; skips where there is no C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    built: dict[str, FakeDriver] = {}
+
+    def build(kind: str = "") -> FakeDriver:
+        if compiler is None:
+            pytest.skip("there is no C compiler")
+        if kind not in built:
+            folder = tmp_path_factory.mktemp("nvml")
+            options = ["-Wall", "-Werror", "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1"]
+            options += [f"-D{kind}"] if kind else []
+            source, library = Path(__file__).with_name("fake_nvml.c"), folder / "libnvidia-ml.so.1"
+            subprocess.run([compiler, *options, str(source), "-o", str(library)], check=True, timeout=PATIENCE)
+            built[kind] = FakeDriver(folder)
+        return built[kind]
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from backends.contract import RunFiles, read_json, write_json
 from forge_tui.paths import library_folder
 from forge_tui.runs.process import RUN_MARKER, boot_id, host_name, identity, marked_processes
 from forge_tui.settings import read_settings
+from profiles.hardware import Gpu
 
 GPU_SECONDS = 5.0
 KILL_SECONDS = 5.0
@@ -181,19 +182,34 @@ class _GpuLog:
             from forge_tui.nvml import Nvml
 
             self._nvml = Nvml()
-        samples = self._nvml.sample()
-        self._usable = samples is not None
+        reading = self._nvml.read()
+        self._usable = reading.gpus is not None
         self._next = time.monotonic() + GPU_SECONDS
         line = {
             "t": round(time.time(), 1),
-            "gpus": None if samples is None else [each.to_json() for each in samples],
-            "problem": self._nvml.problem,
+            "gpus": None if reading.gpus is None else [_gauges(gpu) for gpu in reading.gpus],
+            "problem": next((each.sentence for each in (*reading.problems, *reading.remarks)), None),
         }
         try:
             with open(self._path, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
         except OSError:
             self._usable = False  # a full disk is told by the trainer; gauges must not end the supervisor
+
+
+def _gauges(gpu: Gpu) -> dict[str, Any]:
+    """What gpu.jsonl holds of a GPU: only what is measured; who else uses it is no business of a run folder."""
+    names = (
+        "index",
+        "uuid",
+        "name",
+        "memory_total_bytes",
+        "memory_free_bytes",
+        "utilization_percent",
+        "temperature_celsius",
+        "power_watts",
+    )
+    return {name: getattr(gpu, name) for name in names}
 
 
 def main() -> None:

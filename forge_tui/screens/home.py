@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
-from forge_tui.axes import tidy
-from forge_tui.formatting import duration, elapsed
-from forge_tui.machine import Machine, MachineSample, gpu_line, machine_line
 from forge_tui.plain import plain
 from forge_tui.runs.process import host_name
 from forge_tui.runs.store import list_runs
 from forge_tui.runs.summary import RunSummary, SummaryCache
 from forge_tui.screens.confirm import is_sure
+from forge_tui.screens.home_text import COLUMNS, problem_line, run_cells
+from forge_tui.widgets.gpu_gauges import GpuGauges
 from forge_tui.widgets.line import Line
+
+if TYPE_CHECKING:
+    from forge_tui.machine import MachineSample
 
 RUNS_SECONDS = 2.0
 MACHINE_SECONDS = 10.0
-_COLUMNS = (("name", 18), ("task", 16), ("status", 10), ("progress", 13), ("result", 22))
 _NO_RUNS = "No runs yet: t shows the one-minute demo, n starts from a data file of yours."
 
 
@@ -47,10 +48,13 @@ class HomeScreen(Screen[None]):
     """The list of runs under the gauges of the machine."""
 
     DEFAULT_CSS = """
-    HomeScreen #title { text-style: bold; }
-    HomeScreen #gpus { height: auto; max-height: 9; }
+    HomeScreen #title { height: 1; text-style: bold; }
+    HomeScreen #program { width: 12; }
+    HomeScreen #host { text-align: right; }
     HomeScreen #runs { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     HomeScreen #hint { color: $text-muted; }
+    HomeScreen #problem { color: $text-warning; }
+    HomeScreen #problem.-none { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new model", id="app.new"),
@@ -77,19 +81,20 @@ class HomeScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._machine: Machine | None = None
         self._cache = SummaryCache()
         self._shown: dict[str, tuple[str, ...]] = {}
         self._runs: dict[str, RunSummary] = {}
 
     def compose(self) -> ComposeResult:
-        yield Line(f" forge-tui   {host_name()}", id="title")
-        with Vertical(id="gpus"):
-            yield Line(" looking at this machine …")
+        with Horizontal(id="title"):
+            yield Line(" forge-tui", id="program")
+            yield Line(f"{host_name()} ", id="host")
+        yield GpuGauges(" looking at this machine …", id="gpus")
         yield Line("", id="machine")
+        yield Line("", id="problem", classes="-wrapped -none")
         yield Line("", id="hint")
         table = RunTable(id="runs", cursor_type="row", cell_padding=0)
-        for name, width in _COLUMNS:
+        for name, width in COLUMNS:
             table.add_column(name, width=width, key=name)
         yield table
         yield Footer(show_command_palette=False)
@@ -97,7 +102,7 @@ class HomeScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one(DataTable).focus()
         self.look_at_runs()
-        self.look_at_machine()
+        self.call_after_refresh(self.look_at_machine)  # the driver may wait until the screen is painted
         self.set_interval(RUNS_SECONDS, self._look_at_runs_if_shown)
         self.set_interval(MACHINE_SECONDS, self._look_at_machine_if_shown)
 
@@ -123,39 +128,38 @@ class HomeScreen(Screen[None]):
         self._cache.forget_all_but({files.folder.name for files in found})
         self.post_message(self.RunsLooked([self._cache.get(files) for files in found]))
 
-    @work(thread=True, exclusive=True, group="machine", exit_on_error=False)
     def look_at_machine(self) -> None:
         """Sample the gauges beside the screen; a driver may take its time."""
-        self._machine = self._machine or Machine()
-        self.post_message(self.MachineLooked(self._machine.sample()))
+        self.app.machine.look(self._tell_machine)  # type: ignore[attr-defined]
+
+    def _tell_machine(self, sample: MachineSample) -> None:
+        """Called in the thread of the watch."""
+        self.post_message(self.MachineLooked(sample))
 
     def on_home_screen_machine_looked(self, message: MachineLooked) -> None:
-        sample = message.sample
-        self._show_gpus([f" {gpu_line(gpu)}" for gpu in sample.gpus or ()] or [_no_gpu(sample)])
-        self.query_one("#machine", Line).show(f" {machine_line(sample)}")
+        from forge_tui.machine import gpu_lines, host_line, machine_line
+        from forge_tui.system import own_user
 
-    def _show_gpus(self, texts: list[str]) -> None:
-        """A line each; their number changes only when a GPU goes away or comes."""
-        box = self.query_one("#gpus", Vertical)
-        lines = list(box.query(Line))
-        for text in texts[len(lines) :]:
-            box.mount(Line(text))
-        for line in lines[len(texts) :]:
-            line.remove()
-        for line, text in zip(lines, texts, strict=False):
-            line.show(text)
+        sample = message.sample
+        self.query_one("#host", Line).show(f"{host_line(host_name(), sample.hardware)} ")
+        gpus = gpu_lines(sample.hardware.gpus, own_user())
+        self.query_one(GpuGauges).show([f" {line}" for line in gpus] or [" no GPU that can be used: runs use the CPU"])
+        self.query_one("#machine", Line).show(f" {machine_line(sample)}")
+        problem = self.query_one("#problem", Line)
+        problem.set_class(not sample.problems, "-none")
+        problem.show(problem_line(sample.problems))
 
     def on_home_screen_runs_looked(self, message: RunsLooked) -> None:
         """Change only the cells that differ; rows move only when runs came or went."""
         table = self.query_one(DataTable)
         self._runs = {run.id: run for run in message.runs}
         self.query_one("#hint", Line).show("" if self._runs else f" {_NO_RUNS}")
-        cells = {run.id: _cells(run) for run in message.runs}
+        cells = {run.id: run_cells(run) for run in message.runs}
         if list(cells) != list(self._shown):
             self._rebuild(table, cells)
         for run_id, row in cells.items():
             before = self._shown.get(run_id, ())
-            for (column, _), old, new in zip(_COLUMNS, before, row, strict=False):
+            for (column, _), old, new in zip(COLUMNS, before, row, strict=False):
                 if old != new:
                     table.update_cell(run_id, column, Text(new))
         self._shown = cells
@@ -251,43 +255,3 @@ class HomeScreen(Screen[None]):
 
     def _tell(self, error: ForgeError) -> None:
         self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
-
-
-def _no_gpu(sample: MachineSample) -> str:
-    """Why there is no gauge of a GPU."""
-    problem = sample.gpu_problem or ""
-    known = not problem or "Not Found" in problem  # no driver at all is the usual case and no fault
-    return " no GPU that NVML knows: runs use the CPU" if known else f" {problem}; check the driver with nvidia-smi"
-
-
-def _cells(run: RunSummary) -> tuple[str, ...]:
-    """What a row says; a number never stands without its name."""
-    share = run.progress
-    took = elapsed(run.started, run.ended)
-    progress = " ".join((f"{share:>4.0%}" if share is not None else "    ", duration(took) if took is not None else ""))
-    cells = (run.name, run.task or "?", str(run.status), progress, _result(run))
-    return tuple(_fit(plain(cell), width) for cell, (_, width) in zip(cells, _COLUMNS, strict=True))
-
-
-def _fit(text: str, width: int) -> str:
-    """`text`, cut so that a gap to the next column is left."""
-    return text if len(text) < width else text[: width - 2] + "…"
-
-
-def _result(run: RunSummary) -> str:
-    if run.error is not None:
-        return str(run.error.get("what"))
-    if not run.metrics:
-        return ""
-    primary = next(iter(run.baseline or run.metrics))
-    if primary in run.metrics and not run.status.is_alive:
-        value = run.metrics[primary]
-        gain = f" ({_short(value - run.baseline[primary], '+')})" if primary in run.baseline else ""
-        return f"{primary} {_short(value)}{gain}"
-    name = "loss" if "loss" in run.metrics else primary
-    return f"{name} {run.metrics[name]:.4g}"
-
-
-def _short(value: float, sign: str = "") -> str:
-    """Three digits that count: `.744`, `+.32`."""
-    return tidy(f"{value:{sign}.3g}").replace("+0.", "+.")

@@ -13,6 +13,8 @@ from textual.widgets import Static
 from backends.contract import ForgeError, RunFiles, read_json, read_spec
 from forge_tui.formatting import duration, gibibytes
 from forge_tui.plain import plain
+from forge_tui.runs import readings
+from forge_tui.runs.gauges import last_gpus
 from forge_tui.runs.status import condition
 
 
@@ -38,6 +40,19 @@ class InfoScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
 
+def _machine_lines(files: RunFiles) -> list[str]:
+    """Where the run was trained: the machine, and its GPUs as they were last seen during the run."""
+    from forge_tui.machine import gpu_lines
+
+    host = readings.text((read_json(files.job) or {}).get("host"))
+    gpus, problem = last_gpus(files.gpu)
+    lines = [f"machine {host}"] if host is not None else []
+    lines += [f"        {line}" for line in gpu_lines(gpus)]
+    if not gpus and problem is not None:
+        lines.append(f"        {problem}")
+    return [*lines, ""] if lines else []
+
+
 def info_lines(files: RunFiles) -> list[str]:
     """Everything worth knowing about a run, as lines."""
     error = condition(files).error
@@ -60,6 +75,7 @@ def info_lines(files: RunFiles) -> list[str]:
     peak = (report.get("memory") or {}).get("measured_peak_bytes")
     if peak is not None:
         lines += [f"peak memory   {gibibytes(peak)} GiB", ""]
+    lines += _machine_lines(files)
     try:
         spec = read_spec(files.spec)
     except ForgeError as error:

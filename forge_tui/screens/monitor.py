@@ -17,7 +17,7 @@ from backends.contract import ForgeError, RunFiles, RunSpec, read_spec
 from backends.registry import find_task, lower_is_better
 from forge_tui.curves import Curve
 from forge_tui.formatting import gibibytes
-from forge_tui.machine import Machine, gpu_line
+from forge_tui.machine import MachineSample, gpu_line
 from forge_tui.plain import plain
 from forge_tui.runs import readings
 from forge_tui.runs.status import Condition, Status, condition
@@ -26,6 +26,7 @@ from forge_tui.runs.tail import LineTail
 from forge_tui.runs.view import BOOKKEEPING, RunView
 from forge_tui.screens.confirm import is_sure
 from forge_tui.screens.monitor_text import gauge_line, progress_line, title_line
+from forge_tui.system import own_user
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.loglines import LogLines
 from forge_tui.widgets.plot import Plot
@@ -81,7 +82,6 @@ class MonitorScreen(Screen[None]):
         self.files, self._leaves_app = files, leaves_app
         self.view = RunView(files)
         self.state: Condition | None = None
-        self._machine: Machine | None = None
         self._gauge = ""
         self._alive = True
         self._catching_up = False
@@ -147,13 +147,14 @@ class MonitorScreen(Screen[None]):
         shown = [*self._log_lines, rest] if rest else self._log_lines
         self.query_one(LogLines).set_lines(shown or [nothing], len(added))
 
-    @work(thread=True, exclusive=True, group="machine", exit_on_error=False)
     def sample_machine(self) -> None:
         """Sample the gauges beside the screen."""
-        self._machine = self._machine or Machine()
-        sample = self._machine.sample()
+        self.app.machine.look(self._tell_machine)  # type: ignore[attr-defined]
+
+    def _tell_machine(self, sample: MachineSample) -> None:
+        """Called in the thread of the watch; the line is shown with the next look at the run."""
         trainer = readings.table(self.state.job.get("trainer")) if self.state and self.state.status.is_alive else {}
-        parts = [gpu_line(gpu) for gpu in sample.gpus or ()]
+        parts = [gpu_line(gpu, own_user()) for gpu in sample.hardware.gpus]
         self._gauge = "   ".join([*parts, gauge_line(sample, readings.whole(trainer.get("pid")))])
 
     # --- showing ---------------------------------------------------------------------------------------------

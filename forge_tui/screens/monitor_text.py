@@ -53,10 +53,12 @@ def progress_line(view: RunView, state: Condition) -> str:
 def gauge_line(sample: MachineSample, trainer_pid: int | None) -> str:
     """Load and memory of the machine and of the trainer."""
     parts = []
+    hardware = sample.hardware
     if sample.cpu_percent is not None:
-        parts.append(f"CPU {sample.cpu_percent:3.0f}% of {sample.cores} cores")
-    used = sample.memory_total_bytes - sample.memory_available_bytes
-    parts.append(f"RAM {gibibytes(used)} of {gibibytes(sample.memory_total_bytes)} GiB")
+        parts.append(f"CPU {sample.cpu_percent:3.0f}% of {hardware.cpu.cores} cores")
+    if hardware.memory_total_bytes is not None and hardware.memory_available_bytes is not None:
+        used = hardware.memory_total_bytes - hardware.memory_available_bytes
+        parts.append(f"RAM {gibibytes(used)} of {gibibytes(hardware.memory_total_bytes)} GiB")
     if trainer_pid is not None:
         try:
             parts.append(f"trainer {gibibytes(psutil.Process(trainer_pid).memory_info().rss)} GiB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Footer
 
-from forge_tui.nvml import GpuSample
+from forge_tui.nvml import GpuReading
+from forge_tui.nvml_problems import Problem
 from forge_tui.runs.status import Status, condition
 from forge_tui.runs.store import list_runs
+from profiles.hardware import Gpu, GpuProcess
 
 SIZES = [(80, 24), (120, 40)]
 at_both_sizes = pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40"])
@@ -395,33 +398,99 @@ def test_a_run_of_another_machine_is_refused_by_name(home: Any, drive: Callable[
 # --- the gauges ---------------------------------------------------------------------------------------------------
 
 
+def play(monkeypatch: pytest.MonkeyPatch, read: Callable[[], GpuReading]) -> None:
+    """Let the driver of this machine say something."""
+    monkeypatch.setattr("forge_tui.nvml.Nvml.read", lambda self: read())
+
+
+def a10g(index: int, **facts: Any) -> Gpu:
+    """A GPU of 24 GiB, 21 of them free."""
+    standard = {"memory_total_bytes": 24 * 2**30, "memory_free_bytes": 21 * 2**30, "temperature_celsius": 41}
+    return Gpu(index, name="NVIDIA A10G", **{**standard, **facts})
+
+
+@at_both_sizes
 def test_each_gpu_has_a_line_and_one_that_goes_away_loses_it(
-    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    gpu = {"uuid": None, "name": "NVIDIA A10G", "utilization_percent": None, "temperature_celsius": 41}
-    memory = {"memory_total_bytes": 24 * 2**30, "memory_free_bytes": 21 * 2**30, "power_watts": None}
-    found = [GpuSample(index=index, **gpu, **memory) for index in range(2)]
-    monkeypatch.setattr("forge_tui.nvml.Nvml.sample", lambda self: list(found))
+    found = [a10g(0), a10g(1)]
+    play(monkeypatch, lambda: GpuReading(tuple(found)))
 
     async def script(person: Any) -> None:
-        await person.see("GPU 0  A10G  21.0 of 24.0 GiB free  41 °C", "GPU 1  A10G")
+        await person.see("GPU 0  A10G  21.0 of 24.0 GiB free  41 °C", "GPU 1  A10G", "· 2 × NVIDIA A10G · high-end")
+        assert person.lines[0].startswith(" forge-tui ") and person.lines[0].endswith("high-end")
         found.pop()
         person.app.screen.look_at_machine()
         await person.see_no("GPU 1")
-        await person.see("GPU 0  A10G")
+        await person.see("GPU 0  A10G", "· NVIDIA A10G · high-end")
 
-    drive(script, (80, 24))
+    drive(script, size)
 
 
-def test_a_driver_that_does_not_answer_is_told(
+def test_processes_of_others_stand_beside_their_gpu(
     home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Any) -> None:
-        self.problem = "no GPU readings: Driver Not Loaded"
+    from forge_tui.system import own_user
 
-    monkeypatch.setattr("forge_tui.nvml.Nvml.sample", broken)
+    mine, evil = GpuProcess(1, own_user(), "mine.py"), GpuProcess(2, "ann", "\x1b[2Jpython")
+    gauges = {"utilization_percent": 97, "power_watts": 288.0}
+    gpus = (a10g(0, processes=(mine,)), a10g(1, processes=(mine, evil, GpuProcess(3)), **gauges))
+    play(monkeypatch, lambda: GpuReading(gpus))
 
     async def script(person: Any) -> None:
-        await person.see("no GPU readings: Driver Not Loaded; check the driver with nvidia-smi")
+        await person.see("util  97%  41 °C  288 W  ann: python; 1 u")
+        assert "mine.py" not in person.text and "\x1b" not in person.text
 
     drive(script, (80, 24))
+
+
+@at_both_sizes
+def test_what_is_wrong_with_the_gpus_is_told(
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    what = "The driver was updated while the old one is loaded, so no GPU can be used"
+    problems = [Problem(what, "restart the machine"), Problem("Two")]
+    play(monkeypatch, lambda: GpuReading((a10g(0),) if not problems else None, tuple(problems), (Problem("A remark"),)))
+
+    async def script(person: Any) -> None:
+        await person.see(
+            "no GPU that can be used: runs use the CPU", "! The driver was updated", "restart the machine."
+        )
+        await person.see("(1 more: forge-tui hardware)", "· cpu")
+        problems.clear()
+        person.app.screen.look_at_machine()
+        await person.see("GPU 0  A10G")
+        assert "driver" not in person.text and "remark" not in person.text
+
+    drive(script, size)
+
+
+def test_a_driver_that_hangs_holds_up_neither_the_screen_nor_its_end(
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, goes_on = threading.Event(), threading.Event()
+    threads = []
+
+    def hang() -> GpuReading:
+        threads.append(threading.current_thread())
+        asked.set()
+        goes_on.wait()
+        return GpuReading(())
+
+    play(monkeypatch, hang)
+    finished(home, 1)
+
+    async def script(person: Any) -> None:
+        await person.until(asked.is_set, "the question to the driver")
+        for _ in range(20):
+            person.app.screen.look_at_machine()
+        await person.see("run 1", "looking at this machine")
+        await person.press("?")
+        await person.arrive("KeysScreen")
+        assert len(threads) == 1
+
+    drive(script, (80, 24))
+    assert threads[0].is_alive() and threads[0].daemon
+    goes_on.set()
+    threads[0].join(10)
+    assert not threads[0].is_alive() and len(threads) == 1
