@@ -49,13 +49,21 @@ def _parts(task: TaskData, shape: Shape, values: Mapping[str, Any], cells: Mappi
         asked = f"{as_text(values['question'])}\n{as_text(values['context'])}"
         return [(asked + "\n", False), (texts[0] if texts else "(no answer)", True)]
     if task.id == "object-detection":
-        boxes: Any = values.get("boxes") if isinstance(values.get("boxes"), list) else []
-        told = "; ".join(f"{box['category']} {[round(n) for n in box['bbox']]}" for box in boxes[:6] if "bbox" in box)
+        boxes = values.get("boxes")
+        told = "; ".join(_box_text(box) for box in boxes[:6]) if isinstance(boxes, list) else as_text(boxes)[:200]
         return [(as_text(values["image"]) + "  ", False), (told or "background", True)]
     learned = task.label_role or next(role for role in ("target", "answer", "transcript") if role in task.roles)
     inputs = [as_text(values.get(role)) for role in task.roles if role != learned]
     answer = as_label(values.get(learned)) if task.label_role else as_text(values.get(learned))
     return [("\n".join(inputs) + "  ", False), (answer, True)]
+
+
+def _box_text(box: Any) -> str:
+    """A box in a few words: its class and its four numbers, or whatever stands there instead."""
+    corners = box.get("bbox") if isinstance(box, dict) else None
+    if not isinstance(corners, list | tuple) or not all(isinstance(each, int | float) for each in corners):
+        return as_text(box)[:60]
+    return f"{as_text(box.get('category', '?'))} {[float(f'{each:.4g}') for each in corners]}"
 
 
 def _example_parts(example: Example) -> Parts:
