@@ -1,8 +1,8 @@
-"""Shows what the program says about files that are broken on purpose: python tools/nasty_table.py FOLDER > docs/data_nasty.md
+"""Writes what the program says about broken files into docs/data.md: python tools/nasty_table.py FOLDER
 
 FOLDER holds the files and a README.md whose table tells for each of them where it comes from and what a good tool
-should say. Runs `forge-tui check` on every one, with a limit of time and memory, and prints a page with a table. Exits 1
-on a traceback, a hang, or an exit code other than 0 and 3; which ones is told on stderr.
+should say. Runs `forge-tui check` on every one, with a limit of time and memory, and puts the table in its place.
+Exits 1 on a traceback, a hang, or an exit code other than 0 and 3; which ones is told on stderr.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from pathlib import Path
 LIMIT_SECONDS = 60
 LIMIT_BYTES = 4 << 30
 ACCEPTED = (0, 3)
+# What a cell shows; an entry with many findings shows so much of each of them.
 SHOWN_CHARACTERS = 300
-_MARKS = ("✗ ", "! ", "error: ", "  why: ", "  fix: ")
+SHOWN_OF_LINE = 90
+_FIX = re.compile(r"\]\. [A-Z](?!.*\]\. [A-Z]).*$")
+_MARKS = ("✗ ", "! ", "repaired ", "error: ", "  why: ", "  fix: ")
 
-PAGE = """\
-# Broken data and what is said about it
-
-{count} files that are broken, odd or misleading on purpose, most of them taken from the test suites of public
-libraries. `python tools/nasty_table.py FOLDER` ran `forge-tui check FILE` on each of them, without further options and
-with limits of {seconds} s and {gigabytes} GB, and wrote this page: ✗ marks what stops a run, ! what is worth knowing;
-exit code 0 means that a run can start, 3 that the data has errors.
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "data.md"
+BEGIN, END = "<!-- nasty table -->\n", "<!-- end of nasty table -->"
+TABLE = """\
+{count} entries, each checked without further options, within {seconds} s and {gigabytes} GB. ✗ marks what stops a
+run, ! what is worth knowing; exit code 0 means that the data can be used, 3 that it has errors. What to do about it,
+which every line ends with, is left out here, and long lines are cut.
 
 | file | wanted | exit code | printed |
 |---|---|---|---|
@@ -69,20 +71,20 @@ class Answer:
         return None if self.code in ACCEPTED else f"ended with exit code {self.code}"
 
     @property
-    def told(self) -> str:
-        """The lines that judge the data; the first and the count of rows where nothing was to be judged."""
-        lines = self.output.splitlines()
-        judged = [line.strip() for line in lines if line.startswith(_MARKS)]
-        if not judged:
-            judged = [*lines[:1], *(line for line in lines[1:] if line.endswith("rows can be used"))]
-        return shortened(" ".join(judged))
+    def told(self) -> list[str]:
+        """What the data is, in the words of the first line, and the lines that judge it."""
+        first, *lines = self.output.splitlines() or [""]
+        judged = [first.rpartition(": ")[2]]
+        judged += [_FIX.sub("]", line.strip()) for line in lines if line.startswith(_MARKS)]
+        if sum(map(len, judged)) > SHOWN_CHARACTERS:
+            most = max(SHOWN_OF_LINE, SHOWN_CHARACTERS // len(judged))
+            judged = [shortened(line, most) for line in judged]
+        return judged
 
 
-def shortened(text: str) -> str:
-    """At most the characters that are shown, cut between words."""
-    if len(text) <= SHOWN_CHARACTERS:
-        return text
-    return text[:SHOWN_CHARACTERS].rpartition(" ")[0] + " …"
+def shortened(text: str, most: int) -> str:
+    """At most so many characters, cut between words."""
+    return text if len(text) <= most else text[:most].rpartition(" ")[0] + " …"
 
 
 def entries(folder: Path) -> Iterator[Entry]:
@@ -96,11 +98,12 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def checked(folder: Path, entry: Entry, home: str) -> Answer:
-    """Run the command on one entry, from within the folder, so that no path of this machine is printed."""
+    """Run the command on one entry, from within the folder; its path is taken out of what was printed."""
     script = Path(sys.executable).with_name("forge-tui")
     command = [str(script)] if script.exists() else [sys.executable, "-m", "forge_tui"]
     environment = {**os.environ, "FORGE_HOME": home, "PYTHONIOENCODING": "utf-8"}
     limit = (LIMIT_BYTES, LIMIT_BYTES)
+    code: int | None
     try:
         ended = subprocess.run(
             [*command, "check", entry.path],
@@ -113,20 +116,24 @@ def checked(folder: Path, entry: Entry, home: str) -> Answer:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
         )
     except subprocess.TimeoutExpired as error:
-        return Answer(None, (error.stdout or b"").decode(errors="replace"))
-    return Answer(ended.returncode, ended.stdout.decode(errors="replace"))
+        code, output = None, error.stdout or b""
+    else:
+        code, output = ended.returncode, ended.stdout
+    return Answer(code, output.decode(errors="replace").replace(f"{folder}/", ""))
 
 
-def cell(text: str) -> str:
-    """A text as a cell of a Markdown table; angle brackets in it are no HTML."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+def cell(text: str, is_markdown: bool = False) -> str:
+    """A text as a cell of a table; unless it is Markdown itself, nothing in it means anything but itself."""
+    if not is_markdown:
+        text = re.sub(r"([\\`*~<])", r"\\\1", text)
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def main() -> None:
-    """Check every entry, print the page, tell what failed."""
+    """Check every entry, write the table, tell what failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="the folder with the files and their README.md")
-    parser.add_argument("--full", action="store_true", help="print all that was printed, no page")
+    parser.add_argument("--full", action="store_true", help="print all that was printed, write no table")
     options = parser.parse_args()
     folder = options.folder.resolve()
     listed = list(entries(folder))
@@ -139,12 +146,14 @@ def main() -> None:
             print(f"=== {entry.name}\nwanted: {entry.wanted}\n{answer.output.rstrip()}\nexit code {answer.code}\n")
     else:
         rows = [
-            f"| {cell(entry.name)} | {cell(entry.wanted)} | {'none' if answer.code is None else answer.code} "
-            f"| {cell(answer.told)} |"
+            f"| {cell(entry.name)} | {cell(entry.wanted, is_markdown=True)} | {answer.code} "
+            f"| {'<br>'.join(map(cell, answer.told))} |"
             for entry, answer in zip(listed, answers)
         ]
         gigabytes = LIMIT_BYTES >> 30
-        print(PAGE.format(count=len(rows), seconds=LIMIT_SECONDS, gigabytes=gigabytes, rows="\n".join(rows)), end="")
+        table = TABLE.format(count=len(rows), seconds=LIMIT_SECONDS, gigabytes=gigabytes, rows="\n".join(rows))
+        before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+        DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{rest.partition(END)[2]}", encoding="utf-8")
     faults = [(entry, answer.fault) for entry, answer in zip(listed, answers) if answer.fault is not None]
     for entry, fault in faults:
         print(f"{entry.name}: {fault}", file=sys.stderr)

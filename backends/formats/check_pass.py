@@ -15,6 +15,7 @@ from backends.formats.columns import TableSummary
 from backends.formats.datasets import Glance, batches_of, by_part
 from backends.formats.findings import Findings
 from backends.formats.judgements import (
+    NOT_READ,
     Evidence,
     judge_lengths,
     judge_parts,
@@ -81,6 +82,7 @@ class Pass:
             say_no_task(evidence)
             return self._profile()
         judge_roles(evidence)
+        self._note_names_among_values()
         if self.check is not None:
             limit = self._count_tokens()
             self.check.finish(self.table)
@@ -92,6 +94,19 @@ class Pass:
             self.tally.stats["quality_columns"] = quality_columns(self.table, self.looked.rows, self.plan.roles.columns)
         judge_stopping(evidence)
         return self._profile()
+
+    def _note_names_among_values(self) -> None:
+        """A file without a line of names: its first row was taken for one, and shows as a value further down."""
+        if self.dataset.format not in ("csv", "tsv", "xlsx") or self.findings.counts["no-header"]:
+            return
+        for name in self.table.columns:
+            if any(row.get(name) == name for row in self.looked.rows):
+                self.findings.warn(
+                    "no-header",
+                    f"the first line was taken for the names of the columns, but {name!r} is a value in its column too",
+                    "line 1",
+                    "Write a line of names above the values, or the first row is lost.",
+                )
 
     def _checker(self, source: Source) -> Check:
         task, roles, shape = self.plan.task, self.plan.roles.columns, self.plan.shape
@@ -166,6 +181,7 @@ class Pass:
             "parts": parts,
             "repaired": dict(tally.repaired),
             "left_out_rows": dict(tally.rejected),
+            "unread_rows": sum(self.findings.counts[code] for code in NOT_READ),
             "preview": preview_of(plan, self.looked),
             **tally.stats,
         }

@@ -95,4 +95,4 @@ def preview_of(plan: Plan, looked: Glance) -> list[dict[str, Any]]:
     if plan.task.is_tabular:
         used, _ = feature_columns(looked.table, plan.roles.columns["target"])
         shape = replace(shape, optional=tuple(used))
-    return preview(plan.task, shape, plan.roles.columns, looked.rows, looked.places)
+    return preview(plan.task, shape, plan.roles.columns, looked.rows, looked.places, looked.table.decimal_comma)

@@ -109,7 +109,8 @@ def judge_classes(
         )
     unseen = [label for label in labels.elsewhere if label not in counts]
     if unseen:
-        findings.warn(
+        scored = any(label in counts for label in labels.elsewhere)
+        (findings.warn if scored else findings.error)(
             "unseen-class",
             f"{sum(labels.elsewhere[label] for label in unseen):,} evaluation rows are of classes that training "
             f"never sees: {', '.join(unseen[:5])}",

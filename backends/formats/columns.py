@@ -46,6 +46,8 @@ _ID_NAMES = (
     "recordno",
 )
 _ID_ENDING = re.compile(r"(?:[ _-](?:id|no|nr|number|idx)|(?<=[a-z])I[Dd]|ID)$")
+# A number with marks that make it a text: 501.221,67 or $287,652.99 or 857'800 or 0.5%.
+_MARKED_NUMBER = re.compile(r"\s*(?:[$€£¥]|[A-Z]{3} )?\s*[+-]?\d[\d.,' \u00a0\u2019]*\s*(?:[$€£¥%]|[A-Z]{3})?\s*")
 _NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
 
 
@@ -65,6 +67,7 @@ class Column:
     infinite: int = 0
     beyond_64_bit: int = 0
     leading_zeros: int = 0
+    marked_numbers: int = 0
     code_example: str | None = None
     first_text: str = ""
     words: int = 0
@@ -158,6 +161,7 @@ class Column:
         number = as_number(cell, self.decimal_comma)
         if number is None:
             self.words += (text.count(" ") + 1) * count
+            self.marked_numbers += (len(text) < 30 and _MARKED_NUMBER.fullmatch(text) is not None) * count
             self.infinite += is_infinite(cell) * count
             if as_timestamp(cell) is not None:
                 self.dates += count

@@ -138,8 +138,24 @@ def judge_roles(evidence: Evidence) -> None:
             f"If that is the {role}: --map {role}={others[0]}",
         )
     _note_codes(evidence)
+    _note_marked_numbers(evidence)
     if task.is_tabular:
         _judge_dirty_numbers(evidence)
+
+
+def _note_marked_numbers(evidence: Evidence) -> None:
+    """Say which columns would be numbers, were it not for the marks in them."""
+    for name, column in evidence.table.columns.items():
+        if column.kind in ("number", "date", "code") or column.numbers + column.marked_numbers < 0.9 * column.present:
+            continue
+        if column.marked_numbers > 0.5 * column.present:
+            example = next(iter(column.examples), "")
+            evidence.findings.warn(
+                "marked-numbers",
+                f"{name!r} looks like numbers with marks, such as {example[:30]!r}; it was read as text",
+                f"column {name}",
+                "Write plain numbers such as 501221.67, without signs of currency, per cent or thousands.",
+            )
 
 
 def _note_codes(evidence: Evidence) -> None:
@@ -252,12 +268,20 @@ def judge_preparation(evidence: Evidence) -> None:
         raise UsageError("quality_from says nothing alone", "no quality_column was named", fix)
     if evidence.tally.filtered:
         evidence.tally.stats["filtered"] = dict(evidence.tally.filtered)
+    low, usable = sum(evidence.tally.low_quality.values()), evidence.tally.usable["train"]
+    if low and low >= usable:
+        evidence.findings.error(
+            "low-quality",
+            f"all {usable:,} training rows are left out by {evidence.request.preparation.quality_column!r}",
+            f"column {evidence.request.preparation.quality_column}",
+            "Choose a lower quality_from.",
+        )
     if evidence.tally.low_quality:
         evidence.tally.stats["low_quality"] = dict(evidence.tally.low_quality)
 
 
 # Rows that were left out while they were read, before any task looked at them.
-_NOT_READ = ("unreadable-row", "ragged-row", "not-an-object")
+NOT_READ = ("unreadable-row", "ragged-row", "not-an-object")
 
 
 def judge_stopping(evidence: Evidence) -> None:
@@ -266,7 +290,7 @@ def judge_stopping(evidence: Evidence) -> None:
         return
     while_mixing = evidence.dataset.format == "mix"
     for found in evidence.findings.warnings():
-        if found.code in _NOT_READ or (while_mixing and found.code.startswith(("chat-", "empty-", "sides-"))):
+        if found.code in NOT_READ or (while_mixing and found.code.startswith(("chat-", "empty-", "sides-"))):
             evidence.findings.error(f"{found.code}-stops", found.message, found.where, "Correct it or delete the row.")
 
 

@@ -19,13 +19,18 @@ Parts = list[tuple[str, bool]]
 
 
 def preview(
-    task: TaskData, shape: Shape, roles: Mapping[str, str], rows: list[dict[str, Any]], places: list[str]
+    task: TaskData,
+    shape: Shape,
+    roles: Mapping[str, str],
+    rows: list[dict[str, Any]],
+    places: list[str],
+    decimal_comma: bool = False,
 ) -> list[dict[str, Any]]:
     """The first usable rows: where each is and its pieces, each with whether the model learns to give it."""
     shown: list[dict[str, Any]] = []
     for cells, where in zip(rows, places):
         values = {role: cells.get(column) for role, column in roles.items()}
-        fault = row_fault(task, shape, values)
+        fault = row_fault(task, shape, values, decimal_comma)
         if fault is not None and fault.fatal:
             continue
         pieces = [{"text": text[:_LONGEST], "learned": learned} for text, learned in _parts(task, shape, values, cells)]

@@ -344,10 +344,11 @@ def _labelled_text(table: TableSummary, given: Mapping[str, str]) -> list[TaskPr
     roles = propose_roles(find_data("text-classification"), table, given)
     if len(roles.columns) != 2:
         return []
+    filled = sum(column.kind != "empty" for column in table.columns.values())
     text, label = table.columns[roles.columns["text"]], table.columns[roles.columns["label"]]
     named = "text" not in roles.guessed
-    is_text = text.kind == "text" or (named and text.kind in TEXT_KINDS and len(table.columns) <= 3)
-    if not is_text or not could_be_labels(label) or ("label" in roles.guessed and len(table.columns) > 3):
+    is_text = text.kind == "text" or (named and text.kind in TEXT_KINDS and filled <= 3)
+    if not is_text or not could_be_labels(label) or ("label" in roles.guessed and filled > 3):
         return []
     reason = f"{text.name!r} holds texts and {label.name!r} a class for each"
     return [TaskProposal("text-classification", None, reason)]
@@ -360,9 +361,10 @@ def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) ->
     target = named[0] if named else plausible[-1] if plausible else None
     if target is None or len(table.columns) < 2:
         return []
+    others = _last_column(plausible, target) if named and not given else []
     if target.kind == "number" and not is_class_ids(target):
         reason = f"{target.name!r} is a number with {target.distinct:,} different values"
-        return [TaskProposal("tabular-regression", None, reason)]
+        return [TaskProposal("tabular-regression", None, reason), *others]
     if after_text and len(table.columns) <= 3:
         return []
     if target.kind == "text" and len(table.columns) == 1:
@@ -372,7 +374,16 @@ def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) ->
     if target.kind == "number" and target.distinct > 2:
         reason = f"{target.name!r} holds numbers; regression if their distance matters"
         proposals.append(TaskProposal("tabular-regression", None, reason))
-    return proposals
+    return [*proposals, *others]
+
+
+def _last_column(plausible: Sequence[Column], target: Column) -> list[TaskProposal]:
+    """The other reading of a table: not the column of a known name is the target, but the last one."""
+    if not plausible or plausible[-1] is target or not could_be_classes(plausible[-1]):
+        return []
+    last = plausible[-1].name
+    reason = f"if {last!r}, the last column of classes, is meant and not {target.name!r}: --map target={last}"
+    return [TaskProposal("tabular-classification", None, reason)]
 
 
 def _plain_text(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list[TaskProposal]:

@@ -99,7 +99,8 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
             if gathered.add(number, number, cells, sum(map(len, cells))):
                 yield _whole_bytes(gathered.take(source.columns, raw.tell() / size), source, notes)
         if last[1] - last[0] >= _OPEN_QUOTE_LINES:
-            notes.warn(
+            lost_much = 4 * (last[1] - last[0]) > reader.line_num
+            (notes.error if lost_much else notes.warn)(
                 "open-quote",
                 f"the record that begins at line {last[0]:,} goes on for {last[1] - last[0]:,} lines, to the end: "
                 "a quote was opened there and never closed",

@@ -194,6 +194,10 @@ def _fill(task: TaskData, shape: Shape, table: TableSummary, given: Mapping[str,
             continue
         free = [column for name, column in table.columns.items() if name not in chosen.values()]
         named = by_name(shape.alias(role), free)
+        if role == "target" and task.is_tabular:
+            named = [column for column in named if _suits(task, column)] or (
+                [] if any(_suits(task, column) for column in free) else named
+            )
         found = named[0] if named else None
         if found is None and role in shape.needed:
             found = _by_content(role, task, shape, free)
@@ -239,6 +243,11 @@ def fits(role: str, column: Column) -> bool:
             return True
         return column.holds == "words" or (column.holds is None and column.kind in TEXT_KINDS)
     return column.holds is None or role == "answer_start"
+
+
+def _suits(task: TaskData, column: Column) -> bool:
+    """Whether a column can be the target of a task on tables: classes for the one, numbers for the other."""
+    return column.kind == "constant" or (column.kind == "number" if task.numeric_label else could_be_classes(column))
 
 
 def _fits_label(column: Column) -> bool:

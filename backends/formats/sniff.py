@@ -21,6 +21,7 @@ from backends.formats.tagged import looks_tagged
 from backends.formats.values import as_number
 
 SAMPLE_BYTES = 1 << 18
+_LONG_SAMPLE_BYTES = 1 << 22
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -52,13 +53,26 @@ def identify(path: Path) -> Source:
     if packing == "xlsx":
         return Source(path, "xlsx")
     if packing is None:
-        return _identify_content(Source(path, ""), head, path, complete=size <= SAMPLE_BYTES)
+        if _has_long_lines(head):
+            head, size = read_head(path, _LONG_SAMPLE_BYTES)
+        return _identify_content(Source(path, ""), head, path, complete=size <= len(head))
     source = Source(path, "", packing=packing, member=member)
     with told_when_broken(source), open_bytes(path, packing, member) as (stream, _):
         head = stream.read(SAMPLE_BYTES)
+        complete = len(head) < SAMPLE_BYTES
+        if _has_long_lines(head):
+            more = stream.read(_LONG_SAMPLE_BYTES)
+            head, complete = head + more, len(more) < _LONG_SAMPLE_BYTES
     _refuse_empty(head, len(head), path.name)
     inner = PurePath(member) if member else path.with_suffix("")
-    return _identify_content(source, head, inner, complete=len(head) < SAMPLE_BYTES)
+    return _identify_content(source, head, inner, complete)
+
+
+def _has_long_lines(head: bytes) -> bool:
+    """Whether more must be seen to know a header, which can name ten thousands of columns; JSON has none."""
+    if len(head) < SAMPLE_BYTES or head.lstrip()[:1] in (b"[", b"{"):
+        return False
+    return max(head.count(b"\n"), head.count(b"\r")) < 3
 
 
 def _refuse_empty(head: bytes, size: int, name: str) -> None:
@@ -273,7 +287,7 @@ def find_header(records: list[list[str]]) -> tuple[int, list[str]]:
 
 def column_names(header: list[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """Unique names for all columns, and what had to be said about them."""
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order, and quick to look up among ten thousands
     notes: list[Finding] = []
     seen: Counter[str] = Counter()
     taken = {cell.strip() for cell in header}
@@ -304,5 +318,5 @@ def column_names(header: list[str]) -> tuple[tuple[str, ...], tuple[Finding, ...
                 )
             )
             name = new
-        names.append(name)
+        names[name] = None
     return tuple(names), tuple(notes)

@@ -21,6 +21,7 @@ from backends.formats.yaml_subset import read_yaml_subset
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _PARTS = ("train", "val", "test")
 _YAML_HEAD = 1 << 20
+_LONGEST_TEXT = 1 << 26
 # A fraction a little above 1 is a box over the edge; a larger number was never a fraction.
 _NO_FRACTION = 2.0
 
@@ -61,7 +62,7 @@ def yolo_facts(yaml: Path, notes: Findings | None = None) -> YoloFacts:
     if os.path.isdir(yaml):
         return YoloFacts(_names_without_yaml(yaml, notes), _parts_without_yaml(yaml))
     try:
-        content = read_yaml_subset(_text(yaml))
+        content = read_yaml_subset(_text(yaml, _YAML_HEAD))
     except DataError as error:
         what = f"{yaml.name} cannot be read"
         raise data_error("invalid-yaml", what, error.why, f"{yaml.name} {error.where}", error.fix) from None
@@ -215,12 +216,16 @@ def _rows(facts: YoloFacts, part: str, source: str, notes: Findings) -> Iterator
     _report_orphans({path.parent for path in images}.union(filter(os.path.isdir, facts.parts[part])), notes)
 
 
-def _text(path: Path) -> str:
-    """The text of a small file; raises UsageError when it cannot be read."""
+def _text(path: Path, most: int = _LONGEST_TEXT) -> str:
+    """The text of a small file; raises UsageError when it cannot be read or is not small."""
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
+        with path.open(encoding="utf-8-sig", errors="replace") as stream:
+            text = stream.read(most + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read", str(error), "Check the path and its permissions.") from None
+    if len(text) > most:
+        raise UsageError(f"{path} cannot be read", f"it has over {most:,} characters", "Look whether it is the file.")
+    return text
 
 
 def _shown(path: Path) -> str:

@@ -126,7 +126,8 @@ def _show(profile: DatasetProfile, asked: str | None) -> None:
         strategy = f" ({proposal.strategy})" if proposal.strategy else ""
         show(f"{'task' if not number else '  or'}: {proposal.task}{strategy}, because {proposal.reason}")
     if profile.rows is not None and profile.usable_rows is not None and stats:
-        show(f"{profile.usable_rows:,} of {profile.rows:,} rows can be used{_parts(stats)}")
+        rows = profile.rows + stats.get("unread_rows", 0)
+        show(f"{profile.usable_rows:,} of {rows:,} rows can be used{_parts(stats)}")
     _show_statistics(stats)
     for line in grouped(profile.errors):
         show(f"✗ {line}")

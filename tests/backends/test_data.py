@@ -22,7 +22,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.contract import DataError, PreparationOptions, RunFiles, RunSpec, parse_settings, read_json
+from backends.contract import (
+    DataError,
+    DatasetProfile,
+    PreparationOptions,
+    RunFiles,
+    RunSpec,
+    UsageError,
+    parse_settings,
+    read_json,
+)
 from backends.data import Split, load_split
 from backends.events import EventWriter
 from backends.formats.checks import CheckRequest, check
@@ -50,11 +59,11 @@ def lines(path: Path, rows: Rows) -> Path:
     return path
 
 
-def comma(path: Path, rows: Rows) -> Path:
-    """Rows without commas or quotes in them as CSV."""
+def comma(path: Path, rows: Rows, delimiter: str = ",") -> Path:
+    """Rows without delimiters or quotes in them as CSV."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cells = [[*rows[0]], *(["" if cell is None else str(cell) for cell in row.values()] for row in rows)]
-    path.write_text("".join(",".join(line) + "\n" for line in cells))
+    path.write_text("".join(delimiter.join(line) + "\n" for line in cells))
     return path
 
 
@@ -76,6 +85,24 @@ def split(folder: Path, data: Path, task: str = TEXT, prepare: dict[str, Any] | 
         return load_split(job)
     finally:
         os.close(job.events._descriptor)  # a process has one log; a test has hundreds
+
+
+def profile_of(
+    path: Path, task: str = TEXT, prepare: dict[str, Any] | None = None, eval_path: Path | None = None
+) -> DatasetProfile:
+    options = parse_settings(PreparationOptions, prepare or {})
+    return check(CheckRequest(path, task, ROLES[task], eval_path, preparation=options))
+
+
+def announced(*arguments: Any, **more: Any) -> list[int]:
+    """How many rows of each part the check says can be used."""
+    profile = profile_of(*arguments, **more)
+    assert profile.ok, profile.errors
+    return [told["usable_rows"] for told in profile.stats["parts"].values()]
+
+
+def used(found: Split) -> list[int]:
+    return [len(found.train.rows), len(found.evaluation.rows)]
 
 
 def recorded(folder: Path) -> dict[str, Any]:
@@ -131,6 +158,15 @@ def test_stop_starts_nothing_while_there_is_a_bad_row(tmp_path: Path, task: str)
     assert len(both(split(tmp_path / "other", clean, task, {"bad_rows": "stop"}))) == 40
 
 
+def test_rows_that_cannot_be_read_stop_the_check_where_that_was_chosen(tmp_path: Path) -> None:
+    path = comma(tmp_path / "t.csv", rows_of())
+    assert announced(path, TEXT, {"bad_rows": "stop"}) == [40]
+    path.write_text(f"{path.read_text()}some,cells,too,many,here\n")
+    assert announced(path) == [40]
+    errors = profile_of(path, TEXT, {"bad_rows": "stop"}).errors
+    assert [(each.code, each.where) for each in errors] == [("ragged-row-stops", "line 42")]
+
+
 def test_wrong_numbers_in_a_target_stop_unless_they_are_dropped(tmp_path: Path) -> None:
     rows = [{**row, "n": "12 or so" if number == 5 else row["n"]} for number, row in enumerate(rows_of())]
     path = lines(tmp_path / "t.jsonl", rows)
@@ -148,13 +184,37 @@ def test_wrong_numbers_in_a_target_stop_unless_they_are_dropped(tmp_path: Path) 
 @pytest.mark.parametrize("task", [TEXT, TABLE])
 def test_rows_that_repeat_an_earlier_one_are_left_out_when_chosen(tmp_path: Path, task: str) -> None:
     rows = rows_of()
-    again = [{**rows[4]}, {**rows[9], "text": rows[9]["text"].upper()}, {**rows[9], "text": f" {rows[9]['text']}\t"}]
+    again = [{**rows[4]}, {**rows[9], "text": rows[9]["text"].upper()}, dict(reversed(rows[9].items()))]
+    again[2]["text"] = f" {rows[9]['text']}\t"
     path = lines(tmp_path / "t.jsonl", [*rows, *again])
     assert len(both(split(tmp_path / "all", path, task))) == 43
     found = split(tmp_path / "once", path, task, {"drop_duplicates": "yes"})
     assert sorted(texts(both(found))) == sorted(texts(rows))
     assert recorded(tmp_path / "once")["dropped_rows"] == 3
     assert recorded(tmp_path / "once")["prepare"] == {"drop_duplicates": "yes"}
+    assert announced(path, task, {"drop_duplicates": "yes"}) == [40]
+
+
+def test_cells_that_only_run_together_are_no_copies(tmp_path: Path) -> None:
+    rows = rows_of(30, place=lambda n: f"Köln {n}", number=lambda n: n)
+    rows += [
+        {**rows[0], "place": "Köln", "size": 1, "number": 23},
+        {**rows[0], "place": "Köln", "size": 12, "number": 3},
+    ]
+    cells: Rows = [{name: row[name] for name in ("place", "size", "number", "label")} for row in rows]
+    path = comma(tmp_path / "t.csv", cells)
+    assert len(both(split(tmp_path / "run", path, TABLE, {"drop_duplicates": "yes"}))) == 32
+    assert announced(path, TABLE, {"drop_duplicates": "yes"}) == [32]
+
+
+def test_copies_are_those_of_training_rows_whatever_the_order_of_the_parts(tmp_path: Path) -> None:
+    """As in a file whose column says the part of each row, where a test row may stand before its copy."""
+    rows: Rows = []
+    for n, row in enumerate(rows_of()):
+        rows += [{**row, "split": "test"}] * (n % 4 == 0) + [{**row, "split": "train"}]
+    path = comma(tmp_path / "t.csv", [*rows, *rows_of(6, 100, split=lambda n: "test")])
+    found = split(tmp_path / "run", path, TEXT, {"drop_duplicates": "yes"}, eval_part="test")
+    assert used(found) == announced(path, TEXT, {"drop_duplicates": "yes"}) == [40, 6]
 
 
 @pytest.mark.parametrize("task", [TEXT, TABLE])
@@ -177,6 +237,16 @@ def test_labels_that_differ_in_case_become_the_most_frequent(tmp_path: Path) -> 
     assert found.classes == ("ham", "spam")
     assert Counter([*found.train.labels, *found.evaluation.labels]) == {"ham": 30, "spam": 30}
     assert "2 spellings" in notices(tmp_path / "one")
+
+
+def test_labels_that_become_one_class_are_refused(tmp_path: Path) -> None:
+    path = comma(tmp_path / "t.csv", rows_of(60, label=lambda n: ["yes", "YES"][n % 2]))
+    for task in (TEXT, TABLE):
+        assert announced(path, task) == [60]
+        errors = profile_of(path, task, {"merge_spellings": "yes"}).errors
+        assert [each.code for each in errors] == ["one-class"]
+        with pytest.raises(DataError, match="one class only"):
+            split(tmp_path / f"run {task}", path, task, {"merge_spellings": "yes"})
 
 
 def test_evaluation_labels_follow_the_spellings_of_training(tmp_path: Path) -> None:
@@ -208,6 +278,13 @@ def test_short_and_long_texts_are_left_out(tmp_path: Path, prepare: dict[str, An
     assert sorted(map(len, texts(both(found)))) == list(kept)
 
 
+def test_lengths_of_other_letters_are_those_of_their_bytes(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(text=lambda n: "ä" * (n + 1)))
+    found = split(tmp_path / "run", path, TEXT, {"longest": "10"})
+    assert sorted(map(len, texts(both(found)))) == list(range(1, 21))
+    assert announced(path, TEXT, {"longest": "10"}) == [20]
+
+
 def test_rows_of_low_quality_are_left_out(tmp_path: Path) -> None:
     marks = [0.1, 0.5, None, "0.9", "bad", 0.3, 0.7]
     path = lines(tmp_path / "t.jsonl", rows_of(70, mark=lambda n: marks[n % 7]))
@@ -218,6 +295,28 @@ def test_rows_of_low_quality_are_left_out(tmp_path: Path) -> None:
     assert f"{len(plain.train.rows) - len(found.train.rows)} training rows are left out" in notices(tmp_path / "run")
     found = split(tmp_path / "any", path, TEXT, {"quality_column": "mark"})
     assert {row["mark"] for row in found.train.rows} == {0.1, 0.5, "0.9", 0.3, 0.7}  # any mark will do
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_evaluation_data_is_scored_whole_whatever_its_quality(tmp_path: Path, marked: bool) -> None:
+    path = comma(tmp_path / "t.csv", rows_of(200, mark=lambda n: n % 10))
+    other = comma(tmp_path / "e.csv", rows_of(50, 500, **({"mark": lambda n: n % 10} if marked else {})))
+    plain = split(tmp_path / "plain", path, eval_data=str(other))
+    prepare = {"quality_column": "mark", "quality_from": "3"}
+    found = split(tmp_path / "run", path, TEXT, prepare, eval_data=str(other))
+    assert found.evaluation.rows == plain.evaluation.rows and len(found.evaluation.rows) == 50
+    assert {row["mark"] for row in found.train.rows} == set("3456789")
+    assert announced(path, TEXT, prepare, other) == [200, 50]
+
+
+def test_marks_of_quality_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    path = comma(tmp_path / "t.csv", rows_of(60, mark=lambda n: f"0,{n % 9 + 1}"), ";")
+    prepare = {"quality_column": "mark", "quality_from": "0.3"}
+    found = split(tmp_path / "run", path, TEXT, prepare)
+    assert {row["mark"] for row in found.train.rows} == {f"0,{n}" for n in range(3, 10)}
+    profile = profile_of(path, TEXT, prepare)
+    low = sum(f"0,{n % 9 + 1}" < "0,3" for n in range(60))
+    assert profile.ok and profile.stats["low_quality"] == {"marked lower than was chosen": low}
 
 
 # --- weights -----------------------------------------------------------------------------------------------------
@@ -250,6 +349,23 @@ def test_a_weight_of_a_half_is_about_every_second_row(tmp_path: Path) -> None:
     assert again.train.rows == found.train.rows
     other = split(tmp_path / "seed", path, TEXT, {"weight_column": "w"}, settings={"seed": 7})
     assert other.train.rows != found.train.rows
+
+
+def test_weights_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    path = comma(tmp_path / "t.csv", rows_of(60, w=lambda n: "2,0"), ";")
+    found = split(tmp_path / "run", path, TEXT, {"weight_column": "w"})
+    assert len(found.train.rows) == 2 * (60 - len(found.evaluation.rows))
+
+
+def test_rows_that_are_seen_twice_leave_the_features_of_a_table_as_they_are(tmp_path: Path) -> None:
+    """A running number that stands twice is still one."""
+    from backends.tabular import build_schema
+
+    cells: Rows = [{"id": n, "size": n * 37 % 11, "w": 2, "label": "ab"[n % 2]} for n in range(60)]
+    path = comma(tmp_path / "t.csv", cells)
+    job = job_of(tmp_path / "run", path, TABLE, {"weight_column": "w"})
+    features = [feature["name"] for feature in build_schema(job, load_split(job))["features"]]
+    assert features == list(profile_of(path, TABLE, {"weight_column": "w"}).stats["features"]) == ["size"]
 
 
 def test_weights_that_leave_no_row(tmp_path: Path) -> None:
@@ -292,7 +408,23 @@ def test_no_group_is_ever_on_both_sides(tmp_path_factory: Any, groups: list[Any]
     assert len(both(found)) == len(groups)
 
 
+def test_the_largest_group_is_trained_on(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(200, who=lambda n: "most" if n < 180 else f"{n % 10}"))
+    for seed in range(20):
+        found = split(tmp_path / f"{seed}", path, TEXT, {"group_column": "who"}, settings={"seed": seed})
+        assert 0 < len(found.evaluation.rows) <= 60, seed
+
+
+def test_rows_of_one_group_alone_cannot_be_divided(tmp_path: Path) -> None:
+    path = comma(tmp_path / "t.csv", rows_of(60, who=lambda n: "me"))
+    errors = profile_of(path, TEXT, {"group_column": "who"}).errors
+    assert [(each.code, each.where) for each in errors] == [("one-group", "column who")]
+    with pytest.raises(DataError, match="too few rows"):
+        split(tmp_path / "run", path, TEXT, {"group_column": "who"})
+
+
 START = datetime(2023, 11, 5, 6, 30)
+WEEK = 7 * 24 * 3600 * 1000
 
 
 @pytest.mark.parametrize(
@@ -304,6 +436,8 @@ START = datetime(2023, 11, 5, 6, 30)
         lambda n: n * 0.25 - 7,
         lambda n: int((START + timedelta(hours=n)).timestamp()),
         lambda n: f"{(START + timedelta(minutes=n)).isoformat()}+02:00",
+        lambda n: 1_711_121_511_234 + (n - 70) * WEEK,  # in milliseconds; one reads as 1725-03-19 11:23
+        lambda n: 1_711_121_511_234 + (n - 99) * WEEK,
     ],
 )
 @pytest.mark.parametrize("task", [TEXT, NUMBER])
@@ -325,6 +459,14 @@ def test_times_of_a_binary_table_and_rows_without_one(tmp_path: Path) -> None:
     trained = [row["when"] for row in found.train.rows]
     assert len(held) == 20 and None not in held and trained.count(None) == 10
     assert max(time for time in trained if time) < min(held)
+
+
+@pytest.mark.parametrize("task", [TEXT, TABLE])
+def test_one_class_among_the_earlier_rows_is_refused(tmp_path: Path, task: str) -> None:
+    rows = rows_of(60, when=lambda n: 2000 + n, label=lambda n: "a" if n < 45 or n % 2 else "b")
+    with pytest.raises(DataError, match="one class only") as caught:
+        split(tmp_path / "run", comma(tmp_path / "t.csv", rows), task, {"time_column": "when"})
+    assert "'a'" in caught.value.why and "time_column" in caught.value.fix
 
 
 def test_rows_of_one_moment_stay_together(tmp_path: Path) -> None:
@@ -380,6 +522,80 @@ def test_evaluation_data_of_its_own_is_used_whole(tmp_path: Path) -> None:
         found = split(tmp_path / f"{part}", path, eval_data=str(folder), eval_part=part)
         assert texts(found.evaluation.rows) == texts(rows_of(count, start))
     assert recorded(tmp_path / "test")["eval_part"] == "test"
+
+
+def test_an_evaluation_file_with_a_column_of_parts_is_used_whole(tmp_path: Path) -> None:
+    path = comma(tmp_path / "t.csv", rows_of())
+    other = comma(tmp_path / "e.csv", rows_of(40, 100, split=lambda n: "train" if n % 4 else "test"))
+    found = split(tmp_path / "run", path, eval_data=str(other))
+    assert used(found) == announced(path, eval_path=other) == [40, 40]
+
+
+def test_evaluation_data_without_a_usable_row_is_refused_beside_a_column_of_parts(tmp_path: Path) -> None:
+    path = comma(tmp_path / "t.csv", rows_of(split=lambda n: "train" if n % 4 else "test"))
+    other = comma(tmp_path / "e.csv", rows_of(9, 100, text=lambda n: ""))
+    assert [each.code for each in profile_of(path, eval_path=other).errors] == ["no-evaluation-rows"]
+    with pytest.raises(DataError, match="too few rows"):
+        split(tmp_path / "run", path, eval_data=str(other))
+
+
+@pytest.mark.parametrize("where", ["folder", "file", "evaluation data"])
+def test_a_part_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, where: str) -> None:
+    comma(tmp_path / "set" / "train.csv", rows_of())
+    comma(tmp_path / "set" / "test.csv", rows_of(20, 100))
+    path, changes = tmp_path / "set", {}
+    if where == "file":
+        path = tmp_path / "set" / "train.csv"
+    elif where == "evaluation data":
+        path, changes = tmp_path / "set" / "train.csv", {"eval_data": str(tmp_path / "set")}
+    with pytest.raises(UsageError, match="no part 'tset'") as caught:
+        split(tmp_path / "run", path, eval_part="tset", **changes)
+    assert "train" in caught.value.why
+
+
+def decimal(number: float, delimiter: str) -> str:
+    return str(number) if delimiter == "," else str(number).replace(".", ",")
+
+
+@pytest.mark.parametrize("delimiters", [",;", ";,", ";;"])
+def test_numbers_of_evaluation_data_are_read_by_its_own_delimiter(tmp_path: Path, delimiters: str) -> None:
+    import numpy
+
+    from backends.tabular import build_schema, encode_rows
+
+    paths = []
+    for name, delimiter in zip("te", delimiters):
+        cells: Rows = [{"size": decimal(n * 0.25, delimiter), "n": decimal(n + 0.5, delimiter)} for n in range(60)]
+        paths.append(comma(tmp_path / f"{name}.csv", cells, delimiter))
+    job = job_of(tmp_path / "run", paths[0], NUMBER, eval_data=str(paths[1]))
+    found = load_split(job)
+    assert used(found) == announced(paths[0], NUMBER, eval_path=paths[1]) == [60, 60]
+    assert found.evaluation.labels == [n + 0.5 for n in range(60)]
+    encoded = encode_rows(found.evaluation.rows, build_schema(job, found))
+    assert numpy.asarray(encoded).ravel().tolist() == [n * 0.25 for n in range(60)]
+
+
+def test_a_mix_has_evaluation_data_beside_it_or_is_evaluation_data(tmp_path: Path) -> None:
+    path = comma(tmp_path / "a.csv", rows_of())
+    comma(tmp_path / "b.csv", [{"kind": row["label"], "body": row["text"]} for row in rows_of(20, 100)])
+    mixes = [tmp_path / "one.toml", tmp_path / "two.toml"]
+    mixes[0].write_text('[[source]]\npath = "a.csv"\n')
+    mixes[1].write_text('[[source]]\npath = "b.csv"\nmap = { text = "body", label = "kind" }\n')
+    plain = comma(tmp_path / "e.csv", rows_of(20, 100))
+    for number, (train, evaluation) in enumerate([(mixes[0], plain), (path, mixes[1]), (mixes[0], mixes[1])]):
+        found = split(tmp_path / f"run {number}", train, eval_data=str(evaluation))
+        assert used(found) == announced(train, eval_path=evaluation) == [40, 20]
+        assert texts(found.evaluation.rows) == texts(rows_of(20, 100))
+
+
+def test_columns_of_a_preparation_are_kept_in_a_mix(tmp_path: Path) -> None:
+    comma(tmp_path / "a.csv", rows_of(60, who=lambda n: n % 5))
+    mix = tmp_path / "mix.toml"
+    mix.write_text('[[source]]\npath = "a.csv"\n')
+    assert announced(mix, TEXT, {"group_column": "who"}) == [60]
+    found = split(tmp_path / "run", mix, TEXT, {"group_column": "who"})
+    sides = [{row["who"] for row in side.rows} for side in (found.train, found.evaluation)]
+    assert not sides[0] & sides[1] and len(sides[0] | sides[1]) == 5
 
 
 def workbook(path: Path, rows: Rows) -> Path:
@@ -504,7 +720,21 @@ def test_a_table_trains_on_prepared_parts_of_a_packed_file(tmp_path: Path) -> No
 
 # Words with case, spaces and blanks between them, so that rows repeat one another in every way.
 TEXTS = ["", " ", "one two", "One  TWO", "onetwo", "three", "a much longer text of many words", "NA", "x" * 40]
-TEXT_CELL, LABEL_CELL = st.sampled_from(TEXTS), st.sampled_from(["a", "b", "A", "b ", "", "n/a"])
+TEXTS += [
+    "é",
+    "É ",
+    "größe 1",
+    "GRÖSSE\u00a01",
+    "ПРИВЕТ мир",
+    "приветмир",
+    "ä" * 21,
+    "名" * 9,
+    "a\x1fé",
+    "aé",
+    "\u2028",
+]
+TEXT_CELL, LABEL_CELL = st.sampled_from(TEXTS), st.sampled_from(["a", "b", "A", "b ", "ä", "Ä", "", "n/a"])
+NAMES = ("text", "label", "n", "q")
 NUMBER_CELL = st.sampled_from(["1", "2.5", "-3", "", "1e3"])
 TARGET_CELL = st.sampled_from(["1", "2.5", "7", "7.0", "", "x", "NaN", "inf"])
 CLEAN = [(f"clean row number {n}", "ab"[n % 2], f"{n * 1.5}", f"{n % 5}") for n in range(24)]
@@ -523,9 +753,11 @@ PREPARATIONS = st.fixed_dictionaries(
 )
 
 
-def written(path: Path, cells: list[tuple[str, ...]], kind: str) -> Path:
-    names = ("text", "label", "n", "q")
-    rows: Rows = [dict(zip(names, row, strict=True)) for row in cells]
+def written(path: Path, cells: list[tuple[str, ...]], kind: str, orders: list[list[str]]) -> Path:
+    """The rows as CSV, or as JSON lines whose keys come in one order after the other."""
+    rows: Rows = [dict(zip(NAMES, row, strict=True)) for row in cells]
+    if kind == "jsonl":
+        rows = [{name: row[name] for name in orders[number % len(orders)]} for number, row in enumerate(rows)]
     return comma(path.with_suffix(".csv"), rows) if kind == "csv" else lines(path.with_suffix(".jsonl"), rows)
 
 
@@ -535,6 +767,7 @@ def written(path: Path, cells: list[tuple[str, ...]], kind: str) -> Path:
     cells=st.lists(ROW, max_size=25),
     evaluation=st.none() | st.lists(ROW, max_size=12),
     kind=st.sampled_from(["csv", "jsonl"]),
+    orders=st.lists(st.permutations(NAMES), min_size=1, max_size=3),
     as_folder=st.booleans(),
     prepare=PREPARATIONS,
 )
@@ -544,11 +777,12 @@ def test_the_trainer_uses_the_rows_that_the_check_announced(
     cells: list[tuple[str, ...]],
     evaluation: list[tuple[str, ...]] | None,
     kind: str,
+    orders: list[list[str]],
     as_folder: bool,
     prepare: dict[str, Any],
 ) -> None:
     folder = tmp_path_factory.mktemp("announced")
-    path = written(folder / "set" / "train", [*CLEAN, *cells], kind)
+    path = written(folder / "set" / "train", [*CLEAN, *cells], kind, orders)
     other, changes = None, {}
     if evaluation is not None:
         kept = [row for row in evaluation if row[1] in ("a", "b", "", "n/a")]  # no class that training never sees
@@ -556,6 +790,7 @@ def test_the_trainer_uses_the_rows_that_the_check_announced(
             folder / "set" / "test",
             [*((f"an evaluation {n}", *row[1:]) for n, row in enumerate(CLEAN[:4])), *kept],
             kind,
+            orders,
         )
         changes = {"eval_part": "test"} if as_folder else {"eval_data": str(other)}
     data = folder / "set" if as_folder else path
@@ -570,18 +805,24 @@ def test_the_trainer_uses_the_rows_that_the_check_announced(
         assert caught.value.what == "A row cannot be used"
         return
     if not profile.ok:
-        assert {each.code for each in profile.errors} <= {"too-few-rows", "one-class", "no-evaluation-rows"}
+        known = {"too-few-rows", "one-class", "too-many-classes", "no-evaluation-rows", "unseen-class", "low-quality"}
+        assert {each.code for each in profile.errors} <= known
         return
-    found = split(folder / "run", data, task, prepare, **changes)
     usable = [counts["usable_rows"] for counts in profile.stats["parts"].values()]
+    low = sum(profile.stats.get("low_quality", {}).values())
+    try:
+        found = split(folder / "run", data, task, prepare, **changes)
+    except DataError as error:  # a check does not divide the rows, so it knows not which ones are left to train on
+        left = ["too few rows", "one class"] if low else ["too few rows"] if usable[0] < 6 else []
+        assert any(words in error.what for words in left) or error.why == "every weight is 0"
+        return
     facts = recorded(folder / "run")
     used = [facts["train_rows"], facts["eval_rows"]]
-    low = sum(profile.stats.get("low_quality", {}).values())
-    if evaluation is None:
-        assert usable[0] - low <= sum(used) <= usable[0]
+    if evaluation is None:  # rows of low quality may be all that training had of a class, which then cannot be scored
+        assert usable[0] - 3 * low <= sum(used) <= usable[0]
     else:
-        assert used[1] == usable[1] and usable[0] - low <= used[0] <= usable[0]
-    if not low:
+        assert usable[0] - low <= used[0] <= usable[0] and used[1] <= usable[1]
+    if not low and not any(finding.code == "unseen-class" for finding in profile.warnings):
         assert sum(used) == sum(usable)
     assert len(found.evaluation.rows) == facts["eval_rows"]
     assert facts["rows"] == profile.stats["parts"]["train"]["rows"]
@@ -602,6 +843,17 @@ def test_the_fingerprint_of_a_file(tmp_path: Path) -> None:
     data = recorded(tmp_path / "run")
     assert data["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (data["size_bytes"], data["path"], data["columns"]) == (path.stat().st_size, str(path), ROLES[TEXT])
+
+
+def test_the_fingerprint_of_a_mix_is_that_of_its_sources_too(tmp_path: Path) -> None:
+    mix = tmp_path / "mix.toml"
+    mix.write_text('[[source]]\npath = "a.csv"\n')
+    found = []
+    for count in (40, 50, 40):
+        comma(tmp_path / "a.csv", rows_of(count))
+        split(tmp_path / "run", mix)
+        found.append(recorded(tmp_path / "run")["sha256"])
+    assert found[0] == found[2] != found[1]
 
 
 def test_the_fingerprint_of_a_folder(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import io
 import json
 import lzma
 import random
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +26,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.contract import DataError, DatasetProfile, UsageError
+from backends.contract import DataError, DatasetProfile, PreparationOptions, UsageError
 from backends.formats.checks import CheckRequest, check, check_data
 from backends.formats.datasets import open_data, read_part
 from backends.formats.findings import Findings
@@ -264,6 +266,15 @@ def test_a_file_that_is_one_conversation(tmp_path: Path, key: str, names: tuple[
     assert codes(profile)[0] == {"too-few-rows"}
 
 
+@pytest.mark.parametrize("names", [("role", "content"), ("from", "value")])
+def test_a_file_that_is_nothing_but_turns_is_one_conversation(tmp_path: Path, names: tuple[str, str]) -> None:
+    turns = [dict(zip(names, turn.values(), strict=True)) for turn in TURNS]
+    path = write(tmp_path / "one.json", json.dumps(turns))
+    assert read(path) == [{"messages": turns}]
+    profile = check_data(path)
+    assert (profile.task, dict(profile.columns), profile.rows) == ("text-generation", {"messages": "messages"}, 1)
+
+
 def test_conversations_below_a_key_are_rows(tmp_path: Path) -> None:
     rows = [{"id": n, "messages": TURNS} for n in range(6)]
     assert read(write(tmp_path / "t.json", json.dumps({"conversations": rows}))) == rows
@@ -355,6 +366,49 @@ def test_a_workbook_with_a_broken_part(tmp_path: Path, part: str, how: Callable[
     assert refused(path) in ("invalid-xlsx", "many-members")
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(8, 0x20), (10, 99)],  # the flag of patched data, a way of packing that nobody knows
+)
+@pytest.mark.parametrize("name", ["t.xlsx", "t.csv.zip"])
+def test_an_archive_of_an_unknown_kind_is_refused(tmp_path: Path, name: str, place: int, value: int) -> None:
+    content = bytearray(FORMATS["t.xlsx"](TABLE) if name == "t.xlsx" else zipped({"t.csv": delimited(TABLE)}))
+    at = -1
+    while (at := content.find(b"PK\x01\x02", at + 1)) >= 0:
+        content[at + place] = value
+    assert refused(write(tmp_path / name, bytes(content))) in ("invalid-xlsx", "broken-archive")
+
+
+def test_an_archive_with_one_wrong_byte_is_read_or_refused_with_a_reason(tmp_path: Path) -> None:
+    whole, codes_met = zipped({"t.csv": delimited(TABLE)}), set()
+    for at in range(4, 120):
+        content = bytearray(whole)
+        content[at] ^= 2
+        path = write(tmp_path / "t.zip", bytes(content))
+        codes_met.add("" if check_data(path).ok else refused(path))
+    assert codes_met == {"", "broken-archive"}
+
+
+def test_arrow_files_with_wrong_bytes_never_end_the_process(tmp_path: Path, repository: Path) -> None:
+    """In a process of its own: what pyarrow does with them may be more than an exception."""
+    table = pyarrow.table({"text": [f"some words {n}" for n in range(400)], "label": ["ab"[n % 2] for n in range(400)]})
+    whole, draw = arrow(table), random.Random(3)
+    for number in range(40):
+        content = bytearray(whole)
+        for _ in range(3):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        write(tmp_path / f"{number}.arrow", bytes(content))
+    script = (
+        "import sys; from pathlib import Path; from backends.formats.checks import check_data\n"
+        "for path in Path(sys.argv[1]).glob('*.arrow'): print(path, flush=True), check_data(path)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=repository, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, (ended.stdout.splitlines()[-1:], ended.stderr)
+    assert len(ended.stdout.splitlines()) == 40
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     name=st.sampled_from([*(f"t.csv{packing}" for packing in PACKINGS), "t.jsonl.gz", "t.json.zst", "t.parquet"]),
@@ -377,7 +431,7 @@ def test_no_damage_is_an_exception(
     try:
         read(path)
     except DataError as error:
-        assert error.what and error.fix and not profile.ok
+        assert error.what and error.why and error.fix and not profile.ok
 
 
 def test_a_quote_that_is_never_closed_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,6 +457,18 @@ def test_a_quote_that_is_never_closed_takes_little_memory(tmp_path: Path, monkey
     assert "never closed" in notes.warnings()[0].message
 
 
+@pytest.mark.parametrize(("before", "is_error"), [(1000, True), (9000, False)])
+def test_an_open_quote_that_takes_the_rest_of_the_file_is_told(tmp_path: Path, before: int, is_error: bool) -> None:
+    """As an error where much of the file is lost."""
+    above, below = ("".join(f"{'ab'[n % 2]},words {n}\n" for n in range(count)) for count in (before, 1000))
+    profile = check_data(write(tmp_path / "t.csv", f'label,text\n{above}a,"opened\n{below}'))
+    (told,) = [each for each in (*profile.errors, *profile.warnings) if each.code == "open-quote"]
+    assert told.where == f"line {before + 2}" and "1,000 lines" in told.message and told.fix
+    assert profile.ok != is_error
+    closed = check_data(write(tmp_path / "u.csv", f'label,text\n{above}a,"opened\nand closed"\n{below}'))
+    assert closed.rows == before + 1001 and not any("open-quote" in found for found in codes(closed))
+
+
 # --- headers -----------------------------------------------------------------------------------------------------
 
 
@@ -414,6 +480,22 @@ def test_names_that_stand_over_two_columns_are_told_and_no_cell_is_lost(tmp_path
     told = [each for each in profile.warnings if each.code == "duplicate-header"]
     assert [each.where for each in told] == ["column 2", "column 4"]
     assert [each.where for each in profile.warnings if each.code == "blank-header"] == ["column 3"]
+
+
+@pytest.mark.parametrize("header", ["a,a,a", "a,a (2),a", "a (2),a,a", "a,a,a (2)"])
+def test_columns_of_one_name_are_told_apart_whatever_else_is_called_so(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path / "t.csv", f"{header}\n" + "".join(f"{n},{n + 1},{n + 2}\n" for n in range(5)))
+    assert len(set(open_data(path).first.columns)) == 3
+    assert [list(row.values()) for row in read(path)] == [[f"{n}", f"{n + 1}", f"{n + 2}"] for n in range(5)]
+
+
+def test_a_first_line_of_values_is_told_to_be_no_header(tmp_path: Path) -> None:
+    lines = [f"{n * 1.5},{n * 2},{'yes' if n % 2 else 'no'}\n" for n in range(50)]
+    profile = check_data(write(tmp_path / "t.csv", "".join(lines)))
+    told = [each for each in profile.warnings if each.code == "no-header"]
+    assert {each.where for each in told} == {"line 1"} and "'0.0'" in told[0].message and told[0].fix
+    named = check_data(write(tmp_path / "u.csv", "".join(["one,two,answer\n", *lines])))
+    assert named.rows == 50 and "no-header" not in codes(named)[1]
 
 
 @pytest.mark.parametrize(
@@ -531,6 +613,25 @@ def test_a_saved_dataset_dict_is_read_by_its_splits(tmp_path: Path) -> None:
     assert profile.stats["parts"]["test"] == {"rows": 12, "usable_rows": 12}
 
 
+def test_a_split_that_is_no_known_part_is_left_aside_and_told(tmp_path: Path) -> None:
+    """Where there is a training part; an `unsupervised` one once took its place."""
+    profile = check_data(saved(tmp_path / "imdb", train=40, test=20, unsupervised=10))
+    assert profile.ok and profile.stats["parts"] == {
+        "train": {"rows": 40, "usable_rows": 40},
+        "test": {"rows": 20, "usable_rows": 20},
+    }
+    (told,) = [each for each in profile.warnings if each.code == "other-split"]
+    assert "'unsupervised'" in told.message and told.fix
+
+
+def test_two_validation_splits_are_read_as_one_part(tmp_path: Path) -> None:
+    dataset = open_data(saved(tmp_path / "mnli", train=40, validation_matched=20, validation_mismatched=10))
+    assert list(dataset.parts) == ["train", "validation"]
+    found = [row.cells["text"] for row, _ in read_part(dataset, "validation")]
+    assert sum("_matched" in text for text in found) == 20 and sum("_mismatched" in text for text in found) == 10
+    assert check_data(tmp_path / "mnli").stats["parts"]["validation"] == {"rows": 30, "usable_rows": 30}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -584,6 +685,23 @@ def test_rows_of_a_sheet_that_are_too_long_or_too_short(tmp_path: Path) -> None:
     found = read(write(tmp_path / "u.xlsx", workbook({"S": long})), notes)
     assert found[-1] == {"a": 5, "b": 6, "c": 7} and len(found) == 81
     assert [(note.code, note.where) for note in notes.warnings()] == [("ragged-row", "row 82")]
+
+
+@pytest.mark.parametrize("name", ["t.xls", "t", "t.csv", "t.zip"])
+def test_a_workbook_is_known_by_its_content(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, FORMATS["t.xlsx"](TABLE))
+    assert read(path) == TABLE
+    profile = check_data(path)
+    assert (profile.ok, profile.format, profile.rows) == (True, "xlsx", 23)
+
+
+def test_a_stray_cell_far_to_the_right_is_no_header(tmp_path: Path) -> None:
+    rows = [["Report"], *sheet(TABLE)]
+    rows[8] = [*rows[8], *[None] * 22, "a note"]
+    path = write(tmp_path / "t.xlsx", workbook({"S": rows}))
+    assert read(path) == TABLE
+    told = {each.code: each.where for each in check_data(path).warnings}
+    assert told.items() >= {"header-not-first": "row 2", "ragged-row": "row 9"}.items()
 
 
 def test_a_workbook_without_cells(tmp_path: Path) -> None:
@@ -669,6 +787,46 @@ def test_the_sources_of_a_mix_may_be_packed_folders_and_far_away(mixed: Callable
     assert check_data(path).rows == 40
 
 
+def test_a_source_with_a_split_column_gives_its_training_rows(tmp_path: Path) -> None:
+    rows = [{"text": f"words of {n}", "label": "ab"[n % 2], "split": "train" if n % 4 else "test"} for n in range(40)]
+    write(tmp_path / "s.csv", delimited(rows))
+    path = write(tmp_path / "mix.toml", '[[source]]\npath = "s.csv"\n')
+    assert [row["text"] for row in read(path)] == [row["text"] for row in rows if row["split"] == "train"]
+    assert check_data(path).rows == 30
+
+
+def test_tables_are_mixed_with_all_their_columns(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rows = [{"size": n * 37 % 101, "kind": f"{name}{n % 3}", "y": "pq"[n % 2]} for n in range(60)]
+        write(tmp_path / f"{name}.csv", delimited(rows))
+    path = write(tmp_path / "mix.toml", '[[source]]\npath = "a.csv"\n[[source]]\npath = "b.csv"\n')
+    for task in (None, "tabular-classification"):
+        profile = check_data(path, task)
+        assert (profile.ok, profile.task, profile.usable_rows) == (True, "tabular-classification", 120)
+        assert dict(profile.stats["features"]) == {"size": "number", "kind": "category"}
+        assert profile.stats["labels"] == {"p": 60, "q": 60}
+
+
+def test_the_task_that_a_mix_names_is_its_task(tmp_path: Path) -> None:
+    rows = [{"article": "long words " * 60 + str(n), "summary": f"short {n}"} for n in range(30)]
+    write(tmp_path / "a.csv", delimited(rows))
+    source = '[[source]]\npath = "a.csv"\n'
+    assert check_data(write(tmp_path / "plain.toml", source)).task == "summarization"
+    profile = check_data(write(tmp_path / "mix.toml", f'[mix]\ntask = "text-to-text"\n{source}'))
+    assert (profile.ok, profile.task, profile.rows) == (True, "text-to-text", 30)
+
+
+def test_no_run_starts_on_a_bad_row_of_a_mix_where_that_was_chosen(tmp_path: Path) -> None:
+    rows = [{"instruction": f"do {n}", "input": "", "output": f"done {n}" if n else ""} for n in range(20)]
+    write(tmp_path / "a.jsonl", json_lines(rows))
+    path = write(tmp_path / "mix.toml", '[[source]]\npath = "a.jsonl"\n')
+    assert check(CheckRequest(path)).usable_rows == 19
+    stopped = check(CheckRequest(path, preparation=PreparationOptions(bad_rows="stop")))
+    assert not stopped.ok and {each.where for each in stopped.errors} == {"line 1 of a.jsonl"}
+    write(tmp_path / "a.jsonl", json_lines(rows[1:]))
+    assert check(CheckRequest(path, preparation=PreparationOptions(bad_rows="stop"))).ok
+
+
 ONE = '[[source]]\npath = "one.csv"\n'
 
 
@@ -692,6 +850,10 @@ ONE = '[[source]]\npath = "one.csv"\n'
         (f"{ONE}map = {{ text = 3 }}\n", UsageError, ["map is"]),
         (f"{ONE}map = {{ text = 'txt' }}\n", UsageError, ["'txt'", "nearest is 'text'"]),
         (f"{ONE}[[source]]\npath = 'nowhere.csv'\n", UsageError, ["There is no file", "nowhere.csv"]),
+        ("source = [1]\n", UsageError, ["1 is no source", "[[source]]"]),
+        ("source = ['one.csv']\n", UsageError, ["'one.csv' is no source", "[[source]]"]),
+        ("[[source]]\npath = '~nobody-of-that-name/x.csv'\n", UsageError, ["There is no file", "nobody-of-that-name"]),
+        (f"{ONE}[[source]]\npath = 'alpaca.jsonl'\n", DataError, ["alpaca.jsonl", "text-classification"]),
         (f"{ONE}[[source]]\npath = 'mix.toml'\n", UsageError, ["source 2 is the mix itself"]),
         (f"[mix]\ntask = 'text-classificaton'\n{ONE}", UsageError, ["nearest is 'text-classification'"]),
         (f"{ONE}[[source]]\npath = 'numbers.csv'\n", DataError, ["numbers.csv", "text-classification"]),
@@ -737,7 +899,10 @@ def test_a_row_of_a_mix_that_cannot_be_used_is_named_with_its_file(mixed: Callab
         st.sampled_from(["mix", "source", "task", "x"]),
         st.recursive(
             st.none() | st.integers(-2, 2) | st.sampled_from(["one.csv", "", "nowhere", "text-classification"]),
-            lambda inner: st.dictionaries(st.sampled_from(["path", "weight", "map", "task"]), inner, max_size=3),
+            lambda inner: (
+                st.dictionaries(st.sampled_from(["path", "weight", "map", "task"]), inner, max_size=3)
+                | st.lists(inner, max_size=2)
+            ),
             max_leaves=5,
         ),
         max_size=3,
@@ -747,11 +912,11 @@ def test_any_toml_is_a_mix_or_refused_in_words(tmp_path_factory: Any, content: d
     import tomli_w
 
     def written(value: Any) -> Any:
-        return (
-            {key: written(each) for key, each in value.items() if each is not None}
-            if isinstance(value, dict)
-            else value
-        )
+        if isinstance(value, list):
+            return [written(each) for each in value if each is not None]
+        if isinstance(value, dict):
+            return {key: written(each) for key, each in value.items() if each is not None}
+        return value
 
     tables = written(content)
     if isinstance(tables.get("source"), dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -255,6 +256,32 @@ def test_folders_are_parts_by_their_names(tmp_path: Path, names: dict[str, str],
     assert counts(check_data(tmp_path / "set")) == dict.fromkeys(names, 12)
 
 
+@pytest.mark.parametrize("name", ["x_test.csv", "dev.jsonl", "test/rows.csv"])
+def test_a_part_that_is_alone_is_trained_on(tmp_path: Path, name: str) -> None:
+    table(tmp_path / "set" / name, rows_of(0))
+    dataset, profile = open_data(tmp_path / "set"), check_data(tmp_path / "set")
+    assert dataset.training_part == "train" and cells_of(dataset, "train") == rows_of(0)
+    assert profile.ok and counts(profile) == {"train": 12} and profile.evaluation_part is None
+
+
+@pytest.mark.parametrize(
+    "names", [["val.csv", "test.csv"], ["x_dev.jsonl", "x_test.jsonl"], ["val/a.csv", "test/a.csv"]]
+)
+def test_parts_of_which_none_is_to_train_on_are_refused(tmp_path: Path, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        table(tmp_path / "set" / name, rows_of(number * 100))
+    error = refusal(tmp_path / "set")
+    assert [(each.code, each.where) for each in error.findings] == [("no-training-part", "set")]
+    assert "validation, test" in error.why
+
+
+def test_parts_below_the_folder_of_a_part_are_refused(tmp_path: Path) -> None:
+    for number, part in enumerate(("val", "test")):
+        for label in ("cat", "dog"):
+            picture(tmp_path / "set" / "train" / part / label / "0.png", number * 9 + len(label))
+    assert [each.code for each in refusal(tmp_path / "set").findings] == ["no-training-part"]
+
+
 def test_a_folder_in_a_folder_is_the_data_set(tmp_path: Path) -> None:
     """As a data set of the hub lies in `data/`, beside a card and hidden files."""
     folder = tmp_path / "owner--name" / "0123"
@@ -262,6 +289,7 @@ def test_a_folder_in_a_folder_is_the_data_set(tmp_path: Path) -> None:
     table(folder / "data" / "test-00000-of-00001.parquet", rows_of(100))
     (folder / "README.md").write_text("card")
     (folder / ".gitattributes").write_text("x")
+    (folder / "dataset_infos.json").write_text('{"default": {"features": {}}}')
     dataset = open_data(folder)
     assert dataset.path == folder and list(dataset.parts) == ["train", "test"]
     assert counts(check_data(tmp_path / "owner--name")) == {"train": 12, "test": 12}
@@ -329,6 +357,30 @@ def test_which_columns_divide(
     assert counts(check_data(path)) == (parts or {"train": 30})
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (["train"] * 2500 + ["test"] * 500, {"train": 2500, "test": 500}),  # sorted by part
+        (["train", "train", "test"] * 800 + ["val"] * 600, {"train": 1600, "validation": 600, "test": 800}),
+        (["test"] * 500 + ["train"] * 2500, {"train": 2500, "test": 500}),
+    ],
+)
+def test_a_part_that_comes_late_in_a_long_file_is_a_part(
+    tmp_path: Path, name: str, parts: list[str], expected: dict[str, int]
+) -> None:
+    rows = [{**row, "split": part} for row, part in zip(rows_of(0, 3000), parts, strict=True)]
+    profile = check_data(table(tmp_path / name, rows))
+    assert profile.ok and counts(profile) == expected
+
+
+def test_a_column_of_such_a_name_that_says_no_parts_does_not_hide_the_one_that_does(tmp_path: Path) -> None:
+    rows = [{"fold": n % 5, "set": "a", **row} for n, row in enumerate(with_split(rows_of(0, 30)))]
+    path = table(tmp_path / "t.csv", rows)
+    assert open_data(path).part_column == "split"
+    assert counts(check_data(path)) == {"train": 20, "test": 10}
+
+
 def test_evaluation_data_goes_before_a_column(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", with_split(rows_of(0, 30)))
     other = table(tmp_path / "other.csv", rows_of(100, 9))
@@ -349,6 +401,7 @@ def test_several_data_sets_are_named_one_by_one(tmp_path: Path) -> None:
     for names in (["banking.csv"], ["spam_train.jsonl", "spam_test.jsonl"], ["news.parquet"]):
         assert sum(all(name in message for name in names) for message in told) == 1
     assert "3 data sets" in error.what and str(folder) in error.fix
+    assert {finding.where for finding in error.findings} == {"banking.csv", "spam_train.jsonl", "news.parquet"}
     for finding in error.findings:  # what is proposed can be opened
         assert (folder / finding.where).is_file() and finding.where in finding.fix
 
@@ -382,6 +435,19 @@ def test_the_same_data_in_two_formats_is_read_once(tmp_path: Path, names: list[s
     assert profile.ok and profile.rows == 12 * len(used)
     note = next(each for each in profile.warnings if each.code == "other-format")
     assert all(name in note.message for name in set(names) - set(used))
+
+
+@pytest.mark.parametrize("names", [["data.csv"], ["train.csv", "test.csv"]])
+def test_a_packed_copy_beside_a_file_is_left_aside_and_told(tmp_path: Path, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        plain = table(tmp_path / "set" / name, rows_of(number * 100))
+        plain.with_name(f"{name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    assert [name for found in files_of(open_data(tmp_path / "set")).values() for name in found] == names
+    profile = check_data(tmp_path / "set")
+    assert profile.ok and profile.rows == 12 * len(names)
+    notes = [each.message for each in profile.warnings if each.code == "packed-copy"]
+    assert all(any(f"{name}.gz" in note for note in notes) for name in names)
+    assert not codes(profile) & {"duplicate", "train-test-leak"}
 
 
 @pytest.mark.parametrize(
@@ -446,6 +512,7 @@ def test_links_that_lead_nowhere_or_in_circles_are_passed_over(tmp_path: Path) -
     table(folder / "train.csv", rows_of(0))
     table(folder / "test.csv", rows_of(100))
     (folder / "gone.csv").symlink_to("nowhere.csv")
+    (folder / "gone.json").symlink_to("nowhere.json")
     (folder / "self.csv").symlink_to("self.csv")
     (folder / "again").symlink_to(".")
     (folder / "up").symlink_to("..")
@@ -454,6 +521,24 @@ def test_links_that_lead_nowhere_or_in_circles_are_passed_over(tmp_path: Path) -
     assert time.monotonic() - started < 5
     with pytest.raises(UsageError):
         open_data(folder / "self.csv")
+
+
+@pytest.mark.parametrize("links", [["a"], ["a", "b"], ["a", "b", "c"]])
+def test_circles_without_data_hold_no_data(tmp_path: Path, links: list[str]) -> None:
+    (tmp_path / "set").mkdir()
+    for name in links:
+        (tmp_path / "set" / name).symlink_to(".")
+    started = time.monotonic()
+    assert [each.code for each in refusal(tmp_path / "set").findings] == ["no-data"]
+    assert not looks_like_a_data_set(tmp_path / "set")
+    assert time.monotonic() - started < 5
+
+
+def test_deep_folders_without_data_hold_no_data(tmp_path: Path) -> None:
+    tmp_path.joinpath("set", *"abcdefghijklmnopqrst").mkdir(parents=True)
+    started = time.monotonic()
+    assert [each.code for each in refusal(tmp_path / "set").findings] == ["no-data"]
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("kind", ["png", "mp4"])
@@ -521,6 +606,7 @@ def test_a_folder_for_each_class(tmp_path: Path, kind: str, ending: str) -> None
     (folder / ".cache").mkdir()
     picture(folder / ".cache" / "0.png")
     picture(folder / "dog" / ".thumbs" / "0.png")
+    (folder / "dog" / f"._0.{ending}").write_bytes(b"\0\5\x16\7")  # as a Mac adds them
     dataset = open_data(folder)
     assert dataset.format == f"{kind}-folder" and list(dataset.parts) == ["train"]
     rows = cells_of(dataset, "train")
@@ -685,6 +771,7 @@ def test_a_yolo_folder(tmp_path: Path) -> None:
         (["data.yaml"], True),
         (["annotations/instances.json"], True),
         (["a.csv", "b.csv"], False),
+        ([".train.csv", ".test.csv"], False),
         (["a.csv"], False),
         (["notes.md", "run.py"], False),
         (["docs/x.md", "src/y.py"], False),

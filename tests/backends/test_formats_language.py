@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.formats.conversations import Turn, quick_words
 from backends.formats.findings import Fault
-from backends.formats.language import Example, chat_parts, conversation, read_example
+from backends.formats.language import Example, chat_parts, conversation, is_dialogue, read_example
 from backends.formats.shapes import LANGUAGE_SHAPES, Shape
 
 SHAPES = {shape.name: shape for shape in LANGUAGE_SHAPES}
@@ -240,6 +241,24 @@ def test_who_speaks_is_known_by_many_names(name: str, role: str, keys: tuple[str
             ],
             ["user", "call", "call", "tool", "tool", "assistant", "user", "assistant"],
         ),
+        (  # a call in the text of an answer
+            [
+                user("Weather?"),
+                assistant('<tool_call>{"name": "weather"}</tool_call>'),
+                {"role": "tool", "content": "sunny"},
+                assistant("It is sunny."),
+            ],
+            ["user", "assistant", "tool", "assistant"],
+        ),
+        (
+            [
+                {"from": "user", "value": "Weather?"},
+                {"from": "assistant", "value": "[weather()]"},
+                {"from": "tool", "value": "sunny"},
+                {"from": "assistant", "value": "It is sunny."},
+            ],
+            ["user", "assistant", "tool", "assistant"],
+        ),
         (
             [{"role": "developer", "content": "Be kind."}, user("Why?"), assistant("Because.")],
             ["system", "user", "assistant"],
@@ -262,6 +281,13 @@ def test_pieces_of_a_turn_become_one_text() -> None:
     assert said(found) == [("user", "What is\n<image_url>\nthis?"), ("assistant", "A dog.")]
 
 
+@pytest.mark.parametrize("kinds", [("text", "text"), ("input_text", "output_text")])
+def test_pieces_are_texts_whatever_their_type_is_called(kinds: tuple[str, str]) -> None:
+    turns = [user([{"type": kinds[0], "text": "Why?"}]), assistant([{"type": kinds[1], "text": "Because."}])]
+    found = conversation(turns)
+    assert isinstance(found, Example) and said(found) == TALK
+
+
 @pytest.mark.parametrize("key", ["weight", "train", "loss_weight"])
 def test_a_turn_can_be_kept_from_being_learned(key: str) -> None:
     turns = [user("a"), assistant("b", **{key: 0}), user("c"), assistant("d", **{key: 1}), user("e"), assistant("f")]
@@ -270,6 +296,8 @@ def test_a_turn_can_be_kept_from_being_learned(key: str) -> None:
     assert learned(found) == ["d", "f"]
     asked = conversation([{**user("a"), key: 1}, assistant("b", **{key: None})])
     assert isinstance(asked, Example) and learned(asked) == ["b"]
+    nothing = fault("messages", {"messages": [user("a"), assistant("b", **{key: 0})]})
+    assert (nothing.code, nothing.fatal) == ("chat-nothing-learned", True)
 
 
 def test_other_names_of_roles_are_a_repair() -> None:
@@ -278,6 +306,27 @@ def test_other_names_of_roles_are_a_repair() -> None:
     (repair,) = found.repairs
     assert (repair.code, repair.fatal) == ("chat-role-names", False)
     assert "human" in repair.message and "model" in repair.message and "assistant" in repair.message
+
+
+@pytest.mark.parametrize(
+    ("turns", "named"),
+    [
+        ([{"role": "user ", "content": "Why?"}, assistant("Because.")], ["user"]),
+        ([{"speaker": "human", "text": "Why?"}, {"role": "gpt", "content": "Because."}], ["human", "gpt"]),
+        (  # who speaks is under `from`; what else is there does not count
+            [
+                {"from": "human", "value": "Why?", "role": "admin"},
+                {"from": "gpt", "value": "Because.", "role": "x"},
+            ],
+            [],
+        ),
+    ],
+)
+def test_names_of_roles_from_several_layouts_are_read(turns: Messages, named: list[str]) -> None:
+    found = example("messages", {"messages": turns})
+    assert said(found) == TALK
+    assert [repair.code for repair in found.repairs] == ["chat-role-names"] * bool(named)
+    assert all(name in repair.message for repair in found.repairs for name in named)
 
 
 def test_a_last_question_without_an_answer_is_left_out_and_told() -> None:
@@ -345,7 +394,9 @@ def test_turns_alternate_after_a_first_system_message(letters: str) -> None:
 WORDS = st.one_of(st.text(max_size=6), st.sampled_from(["", " ", "\n", "\x1f", " a ", "é", "\x85", "\ud800"]))
 CONTENTS = st.one_of(WORDS, st.none(), st.integers(), st.lists(st.fixed_dictionaries({"text": WORDS}), max_size=2))
 PLAIN_NAMES = st.sampled_from(["system", "user", "assistant", "tool", "developer"])
-OTHER_NAMES = st.sampled_from(["User", "human", "gpt", "function", "", "narrator", None, 1, True])
+OTHER_NAMES = st.sampled_from(
+    ["User", "human", "gpt", "function", "", "narrator", "user ", None, 1, True, ["user"], {}]
+)
 TURNS = st.one_of(
     st.fixed_dictionaries({"role": PLAIN_NAMES, "content": WORDS}),
     st.fixed_dictionaries({"content": WORDS, "role": PLAIN_NAMES}),
@@ -414,6 +465,8 @@ def test_plain_conversations_do_pass_the_quick_way(pairs: list[tuple[str, str]],
         [U, assistant(" ")],
         [U, assistant("a", weight=0)],
         [U, assistant(["a"])],
+        [{"role": ["user"], "content": "q"}, A],
+        [{"role": {"name": "user"}, "content": "q"}, A],
         None,
         "",
         3,
@@ -486,6 +539,32 @@ def test_marked_dialogues_that_cannot_be_used(text: str, code: str) -> None:
     assert fault("text", {"text": text}).code == code
 
 
+def test_a_last_question_of_a_marked_dialogue_is_left_out_and_told() -> None:
+    found = example("text", {"text": "<s>[INST] Why? [/INST] Because. </s><s>[INST] Really? [/INST]"})
+    assert said(found) == TALK
+    assert [(repair.code, repair.fatal) for repair in found.repairs] == [("chat-no-last-answer", False)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Llama marks prompts with [INST] and [/INST]; see the manual.",
+        "The end is [/INST], the start [INST].",
+        "[INST] stands before a question.",
+        "<s> strikes a text through.",
+    ],
+)
+def test_a_text_that_only_mentions_the_marks_stays_a_text(text: str) -> None:
+    assert (example("text", {"text": text}).text, is_dialogue(text)) == (text, False)
+
+
+@pytest.mark.parametrize("before", ["", "[/INST]", "[INST] Why? [/INST] Because.", "[INST] Why? [/INST]"])
+def test_very_many_marks_without_an_end_are_read_quickly(before: str) -> None:
+    started = time.monotonic()
+    read_example(SHAPES["text"], {"text": before + "[INST]x" * 50_000})
+    assert time.monotonic() - started < 5
+
+
 # --- preferences -------------------------------------------------------------------------------------------------
 
 PREFERRED: list[dict[str, Any]] = [
@@ -500,6 +579,21 @@ PREFERRED: list[dict[str, Any]] = [
     },
     {"chosen": [user("Why?"), assistant("Because.")], "rejected": [user("Why?"), assistant("No.")]},
     {"chosen": "\n\nHuman: Why?\n\nAssistant: Because.", "rejected": "\n\nHuman: Why?\n\nAssistant: No."},
+    # the prompt apart and in both sides as well
+    {"prompt": "Why?", "chosen": [user("Why?"), assistant("Because.")], "rejected": [user("Why?"), assistant("No.")]},
+    {
+        "prompt": "Why?",
+        "chosen": "\n\nHuman: Why?\n\nAssistant: Because.",
+        "rejected": "\n\nHuman: Why?\n\nAssistant: No.",
+    },
+    {"prompt": "Why?", "chosen": "Why? Because.", "rejected": "Why? No."},
+    {
+        "prompt": "Why?",
+        "messages": [user("Why?"), assistant("Because.")],
+        "chosen": [user("Why?"), assistant("Because.")],
+        "rejected": [user("Why?"), assistant("No.")],
+    },
+    {"messages": [user("Why?"), assistant("Because.")], "chosen": "Because.", "rejected": "No."},
 ]
 
 
@@ -519,6 +613,31 @@ def test_only_the_last_answer_of_a_preference_is_learned() -> None:
     turns = [user("Hi"), assistant("Hello"), user("Why?")]
     again = example("preference", {"chosen": [*turns, assistant("Because.")], "rejected": [*turns, assistant("No.")]})
     assert (said(again), learned(again), again.rejected) == (said(found), learned(found), found.rejected)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "turns", "worse"),
+    [
+        (
+            "Q: why is it so? A: because",
+            "Q: why is it so? A: no idea",
+            [("user", "Q: why is it so? A:"), ("assistant", "because")],
+            "no idea",
+        ),
+        (  # what both begin with ends with a word, never within one
+            "Human: Q: why is it so?\n\nAssistant: A: because",
+            "Human: Q: why is it so?\n\nAssistant: A: no idea",
+            [("user", "Q: why is it so?"), ("assistant", "A: because")],
+            "A: no idea",
+        ),
+        ("Is it so? yes", "Is it so? yesterday", [("user", "Is it so?"), ("assistant", "yes")], "yesterday"),
+    ],
+)
+def test_what_both_texts_begin_with_is_the_prompt(
+    chosen: str, rejected: str, turns: list[tuple[str, str]], worse: str
+) -> None:
+    found = example("preference", {"chosen": chosen, "rejected": rejected})
+    assert (said(found), found.rejected) == (turns, worse)
 
 
 @pytest.mark.parametrize("values", PREFERRED)
@@ -552,6 +671,11 @@ def test_a_system_message_among_the_turns_is_not_doubled(apart: bool) -> None:
         ({"prompt": "Why?", "chosen": [{"role": "narrator", "content": "x"}], "rejected": "No."}, "chat-unknown-role"),
         ({"prompt": "Why?", "chosen": ["x"], "rejected": "No."}, "chat-not-turns"),
         ({"messages": ["x"], "chosen": "Because.", "rejected": "No."}, "chat-not-turns"),
+        ({"chosen": [U, A], "rejected": [user("other"), assistant("b")]}, "sides-differ"),
+        ({"chosen": [U, A], "rejected": [U]}, "sides-differ"),
+        ({"chosen": [U, A, user("x"), A], "rejected": [U, assistant("b"), user("y"), A]}, "sides-differ"),
+        ({"chosen": [U, A, user("bye")], "rejected": [U, assistant("b"), user("no")]}, "sides-differ"),
+        ({"prompt": "Why?", "chosen": "Why?", "rejected": "Why? No."}, "empty-chosen"),
     ],
 )
 def test_preferences_that_cannot_be_used(values: dict[str, Any], code: str) -> None:
@@ -562,8 +686,12 @@ def test_preferences_that_cannot_be_used(values: dict[str, Any], code: str) -> N
 @pytest.mark.parametrize(
     ("mark", "desirable"),
     [
-        *[(mark, True) for mark in (True, 1, 1.0, "1", "true", "True", " YES ", "good", "desirable", "thumbs_up")],
+        *[
+            (mark, True)
+            for mark in (True, 1, 1.0, "1", "true", "True", " YES ", "good", "desirable", "thumbs_up", "+1", "y", "👍")
+        ],
         *[(mark, False) for mark in (False, 0, 0.0, "0", "false", "No", "bad", "undesirable", "-1", -1)],
+        *[(mark, False) for mark in ("thumbs_down", "n", "👎")],
     ],
 )
 def test_marks_are_read_in_every_spelling(mark: Any, desirable: bool) -> None:
@@ -590,14 +718,14 @@ CELLS = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(st.sampled_from(["role", "content", "from", "value", "text", "tool_calls"]), inner, max_size=3),
+        st.lists(TURNS, max_size=3),
     ),
     max_leaves=8,
 )
-WITHOUT_TURNS = [shape for shape in LANGUAGE_SHAPES if "messages" not in shape.needed]
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(WITHOUT_TURNS), st.data())
+@given(st.sampled_from(LANGUAGE_SHAPES), st.data())
 def test_any_cells_are_an_example_or_a_fault(shape: Shape, data: st.DataObject) -> None:
     found = read_example(shape, {role: data.draw(CELLS) for role in shape.roles})
     if isinstance(found, Fault):

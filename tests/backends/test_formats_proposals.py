@@ -132,6 +132,7 @@ def number(draw: Draw, n: int) -> int:
 # --- data sets as people have them -------------------------------------------------------------------------------
 
 SFT, DPO, KTO = "text-generation:sft", "text-generation:dpo", "text-generation:kto"
+PLAIN = "text-generation:pretrain"
 CLASSES, NUMBER = "tabular-classification", "tabular-regression"
 PAIR, TEXT = "sentence-pair-classification", "text-classification"
 ANSWERS, SHORTER, TRANSLATED = "extractive-question-answering", "summarization", "translation"
@@ -164,6 +165,18 @@ def ultrafeedback(d: Draw, n: int) -> dict[str, Any]:
     asked = {"role": "user", "content": d.question()}
     sides = {side: [asked, {"role": "assistant", "content": d.text(2)}] for side in ("chosen", "rejected")}
     return {**sides, "score_chosen": d.part(5, 10, 1), "score_rejected": d.part(1, 5, 1)}
+
+
+def ultrafeedback_binarized(d: Draw, n: int) -> dict[str, Any]:
+    made = ultrafeedback(d, n)
+    asked = made["chosen"][0]["content"]
+    return {"prompt": asked, "prompt_id": d.key(), **made, "messages": made["chosen"]}
+
+
+def alpaca(d: Draw, n: int) -> dict[str, Any]:
+    asked, given, answer = d.question(), "" if n % 2 else d.text(), d.text(3)
+    whole = f"Below is an instruction.\n\n### Instruction:\n{asked}\n\n### Response:\n{answer}"
+    return {"instruction": asked, "input": given, "output": answer, "text": whole}
 
 
 def conll(d: Draw, n: int) -> dict[str, Any]:
@@ -254,7 +267,101 @@ KNOWN = [
         TEXT,
         {"text": "text", "label": "label"},
     ),
+    Known(
+        "amazon_polarity",
+        lambda d, n: {"label": d.whole(0, 2), "title": d.question(), "content": d.text(4)},
+        TEXT,
+        {"text": "content", "label": "label"},
+    ),
+    Known(
+        "fake-news-kaggle",
+        lambda d, n: {
+            "title": d.question(),
+            "text": d.text(9),
+            "subject": d.one("politics", "worldnews"),
+            "label": d.one("FAKE", "REAL"),
+        },
+        TEXT,
+        {"text": "text", "label": "label"},
+    ),
+    Known(
+        "amazon-reviews-2023",
+        lambda d, n: {
+            "rating": d.whole(1, 6) * 1.0,
+            "title": d.question(),
+            "text": d.text(3),
+            "verified_purchase": True,
+        },
+        TEXT,
+        {"text": "text", "label": "rating"},
+    ),
+    Known(
+        "go_emotions",
+        lambda d, n: {"text": d.text(), "labels": [d.whole(0, 27)], "id": d.key()},
+        TEXT,
+        {"text": "text", "label": "labels"},
+    ),
+    Known(
+        "it-tickets",
+        lambda d, n: {"ticket_id": n, "body": d.text(3), "queue": d.one("Billing", "IT"), "language": "en"},
+        TEXT,
+        {"text": "body", "label": "queue"},
+    ),
+    Known(
+        "classes-as-completions",
+        lambda d, n: {"prompt": d.text(), "completion": d.one(" positive", " negative")},
+        TEXT,
+        {"text": "prompt", "label": "completion"},
+        (SFT,),
+    ),
     # pairs of texts with a class
+    Known(
+        "mnli",
+        lambda d, n: {
+            "genre": d.one("fiction", "travel"),
+            "gold_label": d.one("neutral", "entailment", "contradiction"),
+            "sentence1": d.text(),
+            "sentence2": d.text(),
+        },
+        PAIR,
+        {"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label"},
+    ),
+    Known(
+        "quora-kaggle",
+        lambda d, n: {
+            "id": n,
+            "qid1": 2 * n,
+            "qid2": 2 * n + 1,
+            "question1": d.question(),
+            "question2": d.question(),
+            "is_duplicate": d.whole(0, 2),
+        },
+        PAIR,
+        {"premise": "question1", "hypothesis": "question2", "label": "is_duplicate"},
+        ending="csv",
+    ),
+    Known(
+        "sick",
+        lambda d, n: {
+            "sentence_A": d.text(),
+            "sentence_B": d.text(),
+            "entailment_judgment": d.one("NEUTRAL", "ENTAILMENT"),
+        },
+        PAIR,
+        {"premise": "sentence_A", "hypothesis": "sentence_B", "label": "entailment_judgment"},
+    ),
+    Known(
+        "qnli",
+        lambda d, n: {"question": d.question(), "sentence": d.text(), "label": d.whole(0, 2), "idx": n},
+        PAIR,
+        {"premise": "question", "hypothesis": "sentence", "label": "label"},
+    ),
+    Known(
+        "boolq",
+        lambda d, n: {"question": d.question(), "passage": d.text(5), "answer": d.one(True, False)},
+        PAIR,
+        {"premise": "question", "hypothesis": "passage", "label": "answer"},
+    ),
     Known(
         "snli",
         lambda d, n: {"premise": d.text(), "hypothesis": d.text(), "label": d.one(-1, 0, 1, 2)},
@@ -355,7 +462,56 @@ KNOWN = [
         {"instruction": "instruction", "input": "input", "output": "output"},
         ending="json",
     ),
+    Known(
+        "dolly-15k-closed-qa",
+        lambda d, n: {"instruction": d.question(), "context": d.text(4), "response": d.text()},
+        SFT,
+        {"instruction": "instruction", "input": "context", "output": "response"},
+    ),
+    Known("alpaca", alpaca, SFT, {"instruction": "instruction", "input": "input", "output": "output"}),
+    Known(
+        "mbpp",
+        lambda d, n: {
+            "task_id": n,
+            "text": f"Write a function. {d.text()}",
+            "code": f"def f{n}():\n    return {d.whole(0, 900)}",
+            "test_list": ["assert 1"],
+        },
+        SFT,
+        {"source": "text", "target": "code"},
+    ),
+    Known(
+        "prompt-completion-of-turns",
+        lambda d, n: {"prompt": d.talk()[:1], "completion": d.talk()[1:]},
+        SFT,
+        {"prompt": "prompt", "completion": "completion"},
+    ),
+    Known(
+        "answers-marked-safe",
+        lambda d, n: {"prompt": d.question(), "response": d.text(), "label": d.one("safe", "unsafe")},
+        SFT,
+        {"prompt": "prompt", "completion": "response"},
+    ),
     # conversations
+    Known(
+        "capybara",
+        lambda d, n: {"source": "x", "conversation": [{"input": d.question(), "output": d.text(2)} for _ in range(2)]},
+        SFT,
+        {"messages": "conversation"},
+    ),
+    Known("turns-as-json", lambda d, n: {"messages": json.dumps(d.talk())}, SFT, {"messages": "messages"}),
+    Known(
+        "classes-as-answers",
+        lambda d, n: {"messages": [*d.talk()[:1], {"role": "assistant", "content": d.one("positive", "negative")}]},
+        SFT,
+        {"messages": "messages"},
+    ),
+    Known(
+        "conversations-with-a-topic",
+        lambda d, n: {"messages": d.talk(), "label": d.one("billing", "tech")},
+        SFT,
+        {"messages": "messages"},
+    ),
     Known(
         "sharegpt",
         lambda d, n: {
@@ -412,6 +568,20 @@ KNOWN = [
     Known("hh-rlhf", hh_rlhf, DPO, {"chosen": "chosen", "rejected": "rejected"}, PREFERRED),
     Known("trl-ultrafeedback", ultrafeedback, DPO, {"chosen": "chosen", "rejected": "rejected"}, PREFERRED),
     Known(
+        "ultrafeedback-binarized",
+        ultrafeedback_binarized,
+        DPO,
+        {"chosen": "chosen", "rejected": "rejected", "prompt": "prompt", "messages": "messages"},
+        PREFERRED,
+    ),
+    Known(
+        "preferences-of-turns",
+        lambda d, n: {"prompt": d.talk()[:1], "chosen": d.talk()[1:], "rejected": d.talk()[1:]},
+        DPO,
+        {"chosen": "chosen", "rejected": "rejected", "prompt": "prompt"},
+        PREFERRED,
+    ),
+    Known(
         "orca-dpo-pairs",
         lambda d, n: {"system": "", "question": d.question(), "chosen": d.text(3), "rejected": d.text(3)},
         DPO,
@@ -421,6 +591,13 @@ KNOWN = [
     Known(
         "kto",
         lambda d, n: {"prompt": d.question(), "completion": d.text(2), "label": n % 3 == 0},
+        KTO,
+        {"prompt": "prompt", "completion": "completion", "label": "label"},
+        (SFT,),
+    ),
+    Known(
+        "kto-of-turns",
+        lambda d, n: {"prompt": d.talk()[:1], "completion": d.talk()[1:], "label": n % 2 == 0},
         KTO,
         {"prompt": "prompt", "completion": "completion", "label": "label"},
         (SFT,),
@@ -474,7 +651,60 @@ KNOWN = [
         REWRITTEN,
         "csv",
     ),
-    Known("wikitext", lambda d, n: {"text": d.text(10)}, "text-generation:pretrain", {"text": "text"}),
+    Known(
+        "opus",
+        lambda d, n: {"translation": {"de": d.german(), "en": d.text()}},
+        TRANSLATED,
+        {"source": "translation.de", "target": "translation.en"},
+        ("text-to-text",),
+    ),
+    Known(
+        "columns-of-language-codes",
+        lambda d, n: {"en": d.text(), "de": d.german()},
+        TRANSLATED,
+        {"source": "en", "target": "de"},
+        ("text-to-text",),
+        "csv",
+    ),
+    Known(
+        "columns-of-languages",
+        lambda d, n: {"English": d.text(), "German": d.german()},
+        TRANSLATED,
+        {"source": "English", "target": "German"},
+        ("text-to-text",),
+    ),
+    # texts alone
+    Known("wikitext", lambda d, n: {"text": d.text(10)}, PLAIN, {"text": "text"}),
+    Known(
+        "wikipedia",
+        lambda d, n: {"id": str(n), "url": f"https://x.org/{n}", "title": f"Title {n}", "text": d.text(9)},
+        PLAIN,
+        {"text": "text"},
+    ),
+    Known(
+        "fineweb",
+        lambda d, n: {
+            "text": d.text(9),
+            "id": f"<urn:uuid:{d.key()}>",
+            "url": f"http://x.org/{n}",
+            "language": "en",
+            "language_score": d.part(0.6),
+            "token_count": d.whole(50, 900),
+        },
+        PLAIN,
+        {"text": "text"},
+    ),
+    Known(
+        "codeparrot",
+        lambda d, n: {
+            "repo_name": f"a/b{n % 9}",
+            "path": f"x{n}.py",
+            "content": f"def f():\n    return {n}  # {d.text()}",
+            "license": d.one("mit", "apache-2.0"),
+        },
+        PLAIN,
+        {"text": "content"},
+    ),
     # tables
     Known("titanic", titanic, CLASSES, {"target": "Survived"}, ending="csv"),
     Known("iris", iris, CLASSES, {"target": "species"}, ending="csv", rows=150),
@@ -609,7 +839,9 @@ def test_a_known_data_set_is_understood(tmp_path: Path, known: Known) -> None:
 
 
 @pytest.mark.parametrize(
-    "known", [each for each in KNOWN if each.also and each.says != ANSWERS], ids=lambda known: known.name
+    "known",
+    [each for each in KNOWN if each.also and each.make is not squad_2],  # a third of which has no answer to write
+    ids=lambda known: known.name,
 )
 def test_every_further_proposal_can_be_followed(tmp_path: Path, known: Known) -> None:
     path = make(known, tmp_path)
@@ -725,6 +957,22 @@ def test_labelled_texts_are_for_classification_and_generation_says_what_it_leave
     assert [found.where for found in unused] == ["column label"] and TEXT in unused[0].fix
 
 
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        ({"messages": lambda d, n: d.talk(), "topic": lambda d, n: d.one("a", "b", "c")}, "topic"),
+        ({"messages": lambda d, n: d.talk(), "label": lambda d, n: d.one("billing", "tech")}, "label"),
+        ({"prompt": question, "completion": text, "label": lambda d, n: d.one("a", "b", "c")}, "label"),
+    ],
+)
+def test_classes_beside_conversations_and_answers_are_told_to_be_unused(
+    tmp_path: Path, columns: dict[str, Callable[[Draw, int], Any]], name: str
+) -> None:
+    profile = check_data(write(tmp_path / "data.jsonl", rows_of(**columns)))
+    assert proposed(profile)[0] == SFT and profile.usable_rows == 60
+    assert [found.where for found in profile.warnings if found.code == "label-unused"] == [f"column {name}"]
+
+
 @pytest.mark.parametrize(("asked", "answered"), [("question", "answer"), ("input", "output"), ("query", "response")])
 def test_few_short_answers_are_classes(tmp_path: Path, asked: str, answered: str) -> None:
     path = write(tmp_path / "data.jsonl", rows_of(**{asked: text, answered: lambda d, n: d.one("yes", "no", "maybe")}))
@@ -734,6 +982,22 @@ def test_few_short_answers_are_classes(tmp_path: Path, asked: str, answered: str
     generation = check_data(path, "text-generation")
     found = next(each for each in generation.warnings if each.code == "looks-like-classification")
     assert "3 different" in found.message and TEXT in found.fix
+
+
+def test_conversations_with_few_short_answers_look_like_classification(tmp_path: Path) -> None:
+    def talk(draw: Draw, n: int) -> list[dict[str, str]]:
+        return [*draw.talk()[:1], {"role": "assistant", "content": draw.one("yes", "no")}]
+
+    profile = check_data(write(tmp_path / "data.jsonl", rows_of(messages=talk)))
+    found = next(each for each in profile.warnings if each.code == "looks-like-classification")
+    assert proposed(profile) == [SFT] and "2 different" in found.message
+
+
+def test_a_prompt_and_its_completion_keep_their_names_beside_an_empty_one(tmp_path: Path) -> None:
+    rows = rows_of(prompt=text, completion=lambda d, n: "" if n == 3 else d.text())
+    profile = check_data(write(tmp_path / "data.jsonl", rows))
+    assert dict(profile.columns) == {"prompt": "prompt", "completion": "completion"}
+    assert [found.where for found in profile.warnings if found.code == "empty-completion"] == ["line 4"]
 
 
 def test_many_or_long_answers_are_no_classes(tmp_path: Path) -> None:
@@ -772,6 +1036,15 @@ def test_a_number_with_three_values_is_a_class(tmp_path: Path, values: tuple[str
     assert "3 different" in told.message and CLASSES in told.fix
 
 
+@pytest.mark.parametrize(("rows", "values"), [(99, (0.5, 1.0, 1.5)), (24, (1, 2, 3)), (24, (0.25, 0.5))])
+def test_few_values_of_a_number_are_told_whatever_they_look_like(
+    tmp_path: Path, rows: int, values: tuple[float, ...]
+) -> None:
+    path = write(tmp_path / "data.csv", rows_of(rows, size=number, score=lambda d, n: values[n % len(values)]))
+    told = next(found for found in check_data(path, NUMBER).warnings if found.code == "few-values-target")
+    assert f"{len(values)} different" in told.message and CLASSES in told.fix
+
+
 @pytest.mark.parametrize(
     ("rows", "values", "tasks"),
     [
@@ -791,12 +1064,19 @@ def test_whole_numbers_are_classes_when_they_are_few(tmp_path: Path, rows: int, 
         assert "too-many-classes" in codes(check_data(path, CLASSES))
 
 
-@pytest.mark.parametrize("name", ["id", "Id", "ID", "customer_id", "CustomerID", "row_id", "uuid", "Unnamed: 0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["id", "Id", "ID", "customer_id", "CustomerID", "row_id", "uuid", "Unnamed: 0", "PassengerId", "customerId"],
+        *["customer_no", "row", "nr", ""],
+    ],
+)
 def test_a_running_number_is_no_feature(tmp_path: Path, name: str) -> None:
     rows = rows_of(**{name: lambda d, n: n + 1, "size": number, "target": lambda d, n: d.one("a", "b")})
     profile = check_data(write(tmp_path / "data.csv", rows))
     assert profile.stats["features"] == {"size": "number"}
-    assert [found.where for found in profile.warnings if found.code == "column-left-out"] == [f"column {name}"]
+    shown = name or "column 1"
+    assert [found.where for found in profile.warnings if found.code == "column-left-out"] == [f"column {shown}"]
 
 
 def test_a_key_of_letters_and_free_text_are_no_features(tmp_path: Path) -> None:
@@ -855,7 +1135,7 @@ def test_what_is_given_decides_the_task(tmp_path: Path) -> None:
 
 # --- the shared data ---------------------------------------------------------------------------------------------
 
-PRETRAIN, GRPO = "text-generation:pretrain", "text-generation:grpo"
+GRPO = "text-generation:grpo"
 TAGGED, SEEN = "token-classification", "visual-question-answering"
 PICTURE, FOUND, HEARD, WATCHED = (
     "image-classification",
@@ -901,7 +1181,7 @@ SHARED: dict[str, tuple[str, str, int | dict[str, int]]] = {
     "instruct_chat/sharegpt_plain.json": ("json", SFT, 147),
     "instruct_chat/identity.json": ("json", SFT, 91),
     "instruct_chat/v1_sft_demo.jsonl": ("jsonl", SFT, 500),
-    "instruct_chat/wiki_demo_pretrain.txt": ("text", PRETRAIN, 5),
+    "instruct_chat/wiki_demo_pretrain.txt": ("text", PLAIN, 5),
     "preference/dpo_en_demo.json": ("json", DPO, 299),
     "preference/dpo_en_prompt_chosen_rejected.jsonl": ("jsonl", DPO, 299),
     "preference/kto_en_demo.json": ("json", KTO, 300),

@@ -64,6 +64,12 @@ def sentence(n: int) -> str:
     return f"This is a sentence that speaks of the number {n} and of nothing else."
 
 
+def talk(*said: str) -> dict[str, Any]:
+    """A row of a conversation in which both sides take turns."""
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
+    return {"messages": turns}
+
+
 # --- tags --------------------------------------------------------------------------------------------------------
 
 KINDS = st.sampled_from(["PER", "LOC", ""])
@@ -212,6 +218,9 @@ CONTEXT = "Bonn was the capital. Bonn lies on the Rhine."
         ([], [], ([], [])),
         (None, None, ([], [])),
         ("", None, ([], [])),
+        ("Na", None, (["Na"], [None])),  # sodium; words for missing are answers here
+        (["None", "null"], [0, 9], (["None", "null"], [0, 9])),
+        ({"text": ["NA"], "answer_start": [3]}, None, (["NA"], [3])),
     ],
 )
 def test_answers_are_read_from_every_layout(answers: Any, starts: Any, expected: Any) -> None:
@@ -231,6 +240,10 @@ def test_answers_are_read_from_every_layout(answers: Any, starts: Any, expected:
         (["Bonn"], [3], "answer-offset", ("3", "0")),
         (["Bonn"], [9_999], "answer-offset", ("9,999", "22")),
         (["Bonn", "Rhine"], [0, 38], "answer-offset", ("38", "39")),
+        (["Bonn"], [-1], "answer-offset", ("no place that could be", "but at 0")),
+        (["Bonn"], [3.5], "answer-offset", ("no place that could be", "but at 0")),
+        (["Bonn"], ["x"], "answer-offset", ("no place that could be", "but at 0")),
+        (["Rhine"], [float("inf")], "answer-offset", ("no place that could be", "but at 39")),
         (["bonn"], [0], "answer-not-in-context", ("bonn",)),
         (["Bonn", "Paris"], [0, 0], "answer-not-in-context", ("Paris",)),
         (["Bonn", " "], [0, 0], "empty-answers", ()),
@@ -329,6 +342,9 @@ def test_lengths_of_both_sides_are_told(tmp_path: Path) -> None:
 def test_placeholders_in_answers_are_told(tmp_path: Path) -> None:
     rows = [{"question": sentence(n), "answer": f"I am {{{{name}}}}, number {n}."} for n in range(20)]
     assert [each.code for each in found(checked(write(tmp_path / "rows.jsonl", rows)), "placeholders")]
+    talks = [talk(row["question"], row["answer"]) for row in rows]  # which are read the quick way
+    (told,) = found(checked(write(tmp_path / "talks.jsonl", talks)), "placeholders")
+    assert told.message.startswith("20 answers")
     rows = [{"question": sentence(n), "answer": f"I am Ann, number {n}."} for n in range(20)]
     assert not found(checked(write(tmp_path / "rows.jsonl", rows)), "placeholders")
 
@@ -394,6 +410,14 @@ def test_what_is_counted_of_language_data(tmp_path: Path, way: str) -> None:
     assert stats["learned_share"] == pytest.approx(12 / 45, abs=0.01)
     assert stats["tokens_about"] == pytest.approx(60 * 45 / 4, abs=60)
     assert (stats["lengths"]["median"], stats["lengths"]["longest"]) == (12, 12)
+
+
+def test_every_answer_of_a_conversation_counts_as_learned(tmp_path: Path) -> None:
+    rows = [talk(f"q {n:02d}", "a long first answer " * 5, "and?", "no") for n in range(60)]
+    path = write(tmp_path / "rows.jsonl", rows)
+    quick, slow = checked(path), checked(path, preparation=PreparationOptions(longest=10_000))
+    assert quick.stats["learned_share"] == slow.stats["learned_share"] == pytest.approx(102 / 113, abs=0.001)
+    assert quick.stats["turns"] == slow.stats["turns"] == {4: 60}
 
 
 # --- the same again ----------------------------------------------------------------------------------------------
@@ -492,14 +516,37 @@ def test_copies_are_found_in_rows_of_every_task(
     assert told[0][1].endswith("line 6, but for case and spaces") and told[1][1].endswith("as line 5")
 
 
-def test_the_quick_way_finds_the_same_copies(tmp_path: Path) -> None:
-    def talk(n: int, word: str) -> dict[str, Any]:
-        asks = {"role": "user", "content": f"{word} {n}"}
-        return {"messages": [asks, {"role": "assistant", "content": f"answer {n}"}]}
+@pytest.mark.parametrize("city", ["Bonn", "München", "東京"])
+def test_cells_that_only_run_together_are_no_copies(tmp_path: Path, city: str) -> None:
+    rows = [{"city": f"{city} {n}", "one": n, "two": n * 7, "target": "xy"[n % 3 == 0]} for n in range(40)]
+    rows += [{"city": city, "one": 1, "two": 23, "target": "x"}, {"city": city, "one": 12, "two": 3, "target": "x"}]
+    path = write(tmp_path / "rows.csv", rows)
+    assert not found(checked(path), "duplicate")
+    dropped = checked(path, columns={"target": "target"}, preparation=PreparationOptions(drop_duplicates=True))
+    assert dropped.usable_rows == 42
+    again = checked(write(tmp_path / "again.csv", [*rows, {**rows[-1], "city": city.upper()}]))
+    assert places(again, "duplicate") == [("duplicate", "row 43")]
 
-    train = [talk(n, "why") for n in range(20)] + [talk(3, "why"), talk(4, "Why")]
+
+@pytest.mark.parametrize("way", ["messages", "prompt-completion"])
+def test_the_same_answer_marked_good_and_bad_is_told(tmp_path: Path, way: str) -> None:
+    rows: list[Mapping[str, Any]] = []
+    for n in range(20):
+        asked, answered = sentence(n // 2), f"answer {n // 2}"
+        row = talk(asked, answered) if way == "messages" else {"prompt": asked, "completion": answered}
+        rows.append({**row, "label": n % 2 == 0})
+    profile = checked(write(tmp_path / "rows.jsonl", rows))
+    marked = [("conflicting-labels", f"line {n}") for n in range(2, 21, 2)]
+    assert profile.ok and places(profile, "conflicting-labels") == marked
+
+
+def test_the_quick_way_finds_the_same_copies(tmp_path: Path) -> None:
+    def about(n: int, word: str) -> dict[str, Any]:
+        return talk(f"{word} {n}", f"answer {n}")
+
+    train = [about(n, "why") for n in range(20)] + [about(3, "why"), about(4, "Why")]
     path = write(tmp_path / "a.jsonl", train)
-    other = write(tmp_path / "b.jsonl", [talk(5, "why"), talk(99, "why"), talk(6, "WHY ")])
+    other = write(tmp_path / "b.jsonl", [about(5, "why"), about(99, "why"), about(6, "WHY ")])
     quick = checked(path, eval_path=other)
     slow = checked(path, eval_path=other, preparation=PreparationOptions(longest=10_000))
     codes = ("duplicate", "train-test-leak")
@@ -562,6 +609,7 @@ def test_rows_longer_than_the_context_are_named(tmp_path: Path) -> None:
     long = found(checked(path, TEXT, longest=10), "longer-than-context")
     assert [each.where for each in long] == ["line 2", "line 4", "line 5"]
     assert "100 tokens" in long[1].message and " 10 " in long[1].message
+    assert [int(each.message.split()[1]) for each in long] == [11, 100, 11]  # all of them above 10
     assert not found(checked(path, TEXT, longest=100), "longer-than-context")
     assert not found(checked(path, TEXT), "longer-than-context")
 
@@ -572,6 +620,8 @@ def test_lengths_are_of_bytes_not_of_letters(tmp_path: Path, text: str) -> None:
     rows = [{"text": text if n == 2 else f"x {n}", "label": "ab"[n % 2]} for n in range(8)]
     path = write(tmp_path / "rows.jsonl", rows)
     assert places(checked(path, TEXT, longest=10), "longer-than-context") == [("longer-than-context", "line 3")]
+    assert checked(path, TEXT, preparation=PreparationOptions(longest=10)).usable_rows == 7
+    assert checked(path, TEXT, preparation=PreparationOptions(shortest=10)).usable_rows == 1
 
 
 @pytest.mark.parametrize(
@@ -707,6 +757,34 @@ def test_numbers_that_a_float_cannot_hold_keep_their_digits(tmp_path: Path, endi
     assert set(profile.stats["features"]) == {"size"} and "account" in profile.stats["left_out"]
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_the_example_of_long_numbers_is_one_of_them(tmp_path: Path, ending: str) -> None:
+    rows = [{"key": 2**70 + n if n > 3 else n, "size": n * 37 % 101, "target": "ab"[n % 2]} for n in range(60)]
+    (kept,) = found(checked(write(tmp_path / f"rows.{ending}", rows)), "kept-as-text")
+    assert f"such as {2**70 + 4}" in kept.message
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "json"])
+@pytest.mark.parametrize("long", [2**63, 2**64, 2**70])
+def test_one_long_number_leaves_the_column_a_feature(tmp_path: Path, ending: str, long: int) -> None:
+    rows = [{"size": long if n == 7 else n * 37 % 101, "target": "ab"[n % 2]} for n in range(60)]
+    path = write(tmp_path / f"rows.{ending}", rows)
+    if ending == "json":
+        path.write_text(json.dumps(rows))
+    profile = checked(path)
+    assert profile.ok and (profile.rows, profile.usable_rows) == (60, 60)
+    assert profile.stats["features"] == {"size": "number"} and not found(profile, "kept-as-text")
+
+
+@pytest.mark.parametrize("word", ["1e400", "-1e400", "1" * 400])
+def test_a_number_beyond_a_float_in_an_array_is_told_with_its_row(tmp_path: Path, word: str) -> None:
+    rows = [{"size": 12345 if n == 3 else n % 7, "target": "ab"[n % 2]} for n in range(60)]
+    (tmp_path / "rows.json").write_text(json.dumps(rows).replace("12345", word))
+    profile = checked(tmp_path / "rows.json")
+    assert profile.ok and (profile.rows, profile.usable_rows) == (60, 60)
+    assert places(profile, "not-a-number") == [("not-a-number", "row 4")]
+
+
 def test_ordinary_numbers_are_no_codes(tmp_path: Path) -> None:
     rows = [{"account": 2**52 - n, "size": n % 17 / 4, "target": "ab"[n % 2]} for n in range(60)]
     assert not found(checked(write(tmp_path / "rows.csv", rows)), "kept-as-text")
@@ -722,6 +800,10 @@ def test_ordinary_numbers_are_no_codes(tmp_path: Path) -> None:
         (["not_spam", "spam", "not spam"], "label-alike", ("'not spam'", "'not_spam'")),
         (["spam"] * 19 + ["ham"], "imbalance", ("95%", "'spam'")),
         (["spam", "ham"], None, ()),
+        (["<=50K", ">50K"], None, ()),
+        (["-1", "1"], None, ()),
+        (["C", "C++", "C#"], None, ()),
+        (["a+", "a-"], None, ()),
     ],
 )
 def test_labels_that_look_wrong(tmp_path: Path, labels: list[str], code: str | None, words: tuple[str, ...]) -> None:

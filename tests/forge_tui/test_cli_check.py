@@ -249,6 +249,15 @@ def test_data_that_cannot_be_used_ends_with_three(
     assert named.code in (DATA, DONE) and (named.code == DONE) == (code == "one-class")
 
 
+def test_parts_without_one_to_train_on_end_with_three(cli: Cli, tmp_path: Path) -> None:
+    for number, name in enumerate(("val.csv", "test.csv")):
+        table(tmp_path / "set" / name, texts(40, number * 100))
+    told = cli("check", str(tmp_path / "set"))
+    assert told.code == DATA and "set has no training part: its parts are validation, test" in told.out
+    answer = cli("check", str(tmp_path / "set"), "--json")
+    assert (answer.code, [each["code"] for each in answer.json()["errors"]]) == (DATA, ["no-training-part"])
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -665,6 +674,13 @@ def test_what_is_learned_is_marked(cli: Cli, tmp_path: Path) -> None:
     assert all(word in first for word in ("Ask 0", "Be brief.", "More?"))
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])
+def test_a_text_of_several_lines_is_shown_from_its_beginning(cli: Cli, tmp_path: Path, end: str) -> None:
+    rows = [{**row, "text": f"first line {n}{end}second line"} for n, row in enumerate(texts())]
+    shown = previews(cli("check", str(lines(tmp_path / "t.jsonl", rows))))
+    assert [line.partition("  «")[0] for line in shown] == [f"line {n + 1}: first line {n}⏎second line" for n in (0, 1)]
+
+
 def test_rows_that_cannot_be_used_are_not_shown(cli: Cli, tmp_path: Path) -> None:
     rows = [{**row, "text": "" if n in (0, 2) else row["text"]} for n, row in enumerate(texts())]
     shown = previews(cli("check", str(table(tmp_path / "t.csv", rows))))
@@ -759,6 +775,14 @@ def test_no_run_starts_on_a_wrong_preparation(
     assert told.code == code and list_runs() == []
     for word in words:
         assert word in told.err, f"{word!r} is not in {told.err!r}"
+
+
+def test_no_run_starts_on_a_row_that_cannot_be_read_where_that_was_chosen(home: Any, cli: Cli, tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", texts())
+    path.write_text(f"{path.read_text()}one,two,three\n")
+    assert cli("check", str(path)).code == DONE
+    told = cli("train", "--data", str(path), "--prepare", "bad_rows=stop")
+    assert told.code == DATA and "row 61 has 3 cells, the header has 2" in told.err and list_runs() == []
 
 
 def test_a_spec_with_a_wrong_preparation_is_refused(home: Any, cli: Cli, tmp_path: Path) -> None:
