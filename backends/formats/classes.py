@@ -41,7 +41,7 @@ class Labels:
                 self.spellings.add(as_text(cell))
         else:
             self.elsewhere[label] += 1
-        return self.numbers.setdefault(label, len(self.numbers)) if len(self.numbers) < 1_000_000 else -1
+        return self.numbers.setdefault(label, len(self.numbers)) if len(self.numbers) < 100_000 else -1
 
 
 def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mapping[str, str], labels: Labels) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 _KEPT = 20_000
 _LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 _SPACES = b" \t\n\r\x0b\x0c"
-_ALL_SPACES = dict.fromkeys(map(ord, " \t\n\r\x0b\x0c\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"))
-_ALL_SPACES |= dict.fromkeys(range(0x2000, 0x200B))
-# Below this a dictionary is quicker than loading the library that sorts.
-_FEW = 200_000
-_AT_ONCE = 100_000
+# The white space beyond ASCII, as it stands in UTF-8.
+_WIDE_SPACES = re.compile(rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80")
+# So many rows at once go into a dictionary; more are looked at a share of the hashes at a time, to save memory.
+_FEW = 500_000
 
 
 class Distinct:
@@ -56,38 +56,22 @@ def normal_hash(text: str) -> int:
     """A number that is the same for texts that differ in case and white space only."""
     if text.isascii():
         return hash(text.encode().translate(_LOWER, _SPACES))
-    return hash(text.casefold().translate(_ALL_SPACES).encode("utf-8", errors="surrogatepass"))
+    folded = text.casefold().encode("utf-8", errors="surrogatepass").translate(None, _SPACES)
+    return hash(_WIDE_SPACES.sub(b"", folded))
 
 
-def same_again(hashes: array[int]) -> Iterator[tuple[int, int]]:
+def same_again(hashes: Sequence[int]) -> Iterator[tuple[int, int]]:
     """For every position whose hash stood before, in some order: (position, the first position with it)."""
-    if len(hashes) > _FEW:
-        yield from _same_again_among_many(hashes)
-        return
-    seen: dict[int, int] = {}
-    for position, number in enumerate(hashes):
-        first = seen.setdefault(number, position)
-        if first != position:
-            yield position, first
-
-
-def _same_again_among_many(hashes: array[int]) -> Iterator[tuple[int, int]]:
-    """By sorting: some tens of bytes a row, not a hundred and more for a dictionary entry."""
-    import pyarrow
-    import pyarrow.compute
-
-    numbers = pyarrow.Array.from_buffers(pyarrow.int64(), len(hashes), [None, pyarrow.py_buffer(hashes)])
-    order = pyarrow.compute.sort_indices(numbers)  # stable: equal numbers stay in the order of their rows
-    arranged = numbers.take(order)
-    equal = pyarrow.compute.equal(arranged[1:], arranged[:-1])
-    places = pyarrow.compute.indices_nonzero(equal)
-    first, previous = -1, -2
-    for start in range(0, len(places), _AT_ONCE):
-        for place in places[start : start + _AT_ONCE].to_pylist():
-            if place != previous + 1:
-                first = order[place].as_py()
-            yield order[place + 1].as_py(), first
-            previous = place
+    mask = 0
+    while len(hashes) > _FEW * (mask + 1):
+        mask = 2 * mask + 1
+    for share in range(mask + 1):
+        seen: dict[int, int] = {}
+        for position, number in enumerate(hashes):
+            if number & mask == share:
+                first = seen.setdefault(number, position)
+                if first != position:
+                    yield position, first
 
 
 def as_hashes(values: Sequence[int] = ()) -> array[int]:

@@ -82,7 +82,8 @@ class LanguageCheck:
         """Take the last answers of some rows in."""
         if not lasts:
             return
-        self.answers.add(lasts)
+        if self.answers.count <= _FEW_ANSWERS:
+            self.answers.add(lasts)
         self.longest_answer = max(self.longest_answer, max(map(len, lasts)))
         if any(word in "\n".join(lasts) for word in _PLACEHOLDER_WORDS):
             self.placeholders += sum(any(word in last for word in _PLACEHOLDER_WORDS) for last in lasts)

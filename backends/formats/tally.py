@@ -20,6 +20,8 @@ from backends.formats.values import as_number
 
 BYTES_A_TOKEN = 4
 _LENGTHS_KEPT = 1_000_000
+_LENGTHS_SORTED = 200_000
+_HALF = 0xFFFFFFFF
 
 
 @dataclass
@@ -105,10 +107,10 @@ class PartTexts:
 
     part: str
     place_word: str = "row"
-    exact: array[int] = field(default_factory=as_hashes)
+    exact: array[int] = field(default_factory=lambda: array("I"))  # half a hash: only shown pairs are compared
     normal: array[int] = field(default_factory=as_hashes)
-    numbers: array[int] = field(default_factory=as_hashes)
-    labels: array[int] = field(default_factory=as_hashes)
+    numbers: array[int] = field(default_factory=lambda: array("i"))
+    labels: array[int] = field(default_factory=lambda: array("i"))
     names: list[str] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("Q"))
 
@@ -143,7 +145,7 @@ class Texts:
     def add(self, words: str, place: Any, size: int | None = None, label: int | None = None) -> None:
         """Take the text of a row in; `size` in bytes where it is known already."""
         here = self.here
-        here.exact.append(hash(words))
+        here.exact.append(hash(words) & _HALF)
         here.normal.append(normal_hash(words))
         if isinstance(place, int):
             here.numbers.append(place)
@@ -158,7 +160,7 @@ class Texts:
     def add_many(self, words: list[str], places: Sequence[int], sizes: list[int]) -> None:
         """Take the texts of many rows in at once, whose places are numbers."""
         here = self.here
-        here.exact.extend(map(hash, words))
+        here.exact.extend([hash(each) & _HALF for each in words])
         here.normal.extend(map(normal_hash, words))
         here.numbers.extend(places)
         here.sizes.extend(sizes[: max(0, _LENGTHS_KEPT - len(here.sizes))])
@@ -171,11 +173,10 @@ class Texts:
         """Note rows that stand twice, and evaluation rows that training has seen; returns how many a part has twice."""
         parts = self._in_order()
         starts = [0, *accumulate(len(each.exact) for each in parts)]
-        normal, exact, labels = as_hashes(), as_hashes(), as_hashes()
-        for each in parts:
-            normal += each.normal
-            exact += each.exact
-            labels += each.labels
+        one_part = parts[0] if parts else PartTexts("train")
+        normal, exact, labels = one_part.normal, one_part.exact, one_part.labels
+        for each in parts[1:]:
+            normal, exact, labels = normal + each.normal, exact + each.exact, labels + each.labels
         again: Counter[str] = Counter()
         twice, leaks, conflicts = _Pairs(), _Pairs(), _Pairs()
 
@@ -216,10 +217,14 @@ class Texts:
     def lengths(self) -> dict[str, Any] | None:
         """Median, 95% and longest, in tokens, about."""
         scale = BYTES_A_TOKEN if self.tokens is None else 1
-        sizes = [size for part in self.parts.values() for size in part.sizes] if self.tokens is None else self.tokens
-        ordered = sorted(sizes)
-        if not ordered:
+        sizes = self.tokens if self.tokens is not None else array("Q")
+        if self.tokens is None:
+            for part in self.parts.values():
+                sizes += part.sizes
+        if not sizes:
             return None
+        ordered = sorted(sizes[:: len(sizes) // _LENGTHS_SORTED + 1])
+        ordered[-1] = max(sizes)
         middle, high = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.95)]
         unit = f"tokens, about, at {BYTES_A_TOKEN} bytes each" if scale > 1 else "tokens"
         median, p95, longest = (-(-size // scale) for size in (middle, high, ordered[-1]))

@@ -12,14 +12,13 @@ from backends.formats import distinct
 from backends.formats.distinct import Distinct, as_hashes, normal_hash, same_again
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
-EVER, NEVER = -1, 10**9  # from how many rows on the way for many is taken
+EVER, NEVER = 1, 10**9  # how many rows are looked at in one go: many goes, or one
 WAYS = pytest.mark.parametrize("few", [NEVER, EVER])
 
 
-def found_again(numbers: Iterable[int], few: int, at_once: int = 100_000) -> list[tuple[int, int]]:
+def found_again(numbers: Iterable[int], few: int) -> list[tuple[int, int]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distinct, "_FEW", few)
-        patch.setattr(distinct, "_AT_ONCE", at_once)
         return sorted(same_again(as_hashes(list(numbers))))
 
 
@@ -53,10 +52,10 @@ NUMBERS = st.one_of(st.integers(0, 5), st.integers(SMALLEST, LARGEST), st.sample
 
 
 @settings(deadline=None)
-@given(st.lists(NUMBERS, max_size=40), st.integers(1, 5))
-def test_both_ways_find_the_same(numbers: list[int], at_once: int) -> None:
+@given(st.lists(NUMBERS, max_size=40), st.integers(1, 9))
+def test_both_ways_find_the_same(numbers: list[int], few: int) -> None:
     expected = simply_again(numbers)
-    assert found_again(numbers, NEVER) == found_again(numbers, EVER, at_once) == expected
+    assert found_again(numbers, NEVER) == found_again(numbers, few) == expected
 
 
 def test_very_many_rows_take_the_way_for_many_and_find_the_same() -> None:

@@ -472,7 +472,7 @@ def test_copies_leaks_and_conflicts_are_all_found_at_their_places(
     assert dropped.usable_rows == len({normal(text) for rows in parts.values() for text, _ in rows})
 
 
-@pytest.mark.parametrize("few", [-1, 10**9])
+@pytest.mark.parametrize("few", [1, 10**9])
 def test_many_copies_are_counted_and_the_first_ones_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
