@@ -23,6 +23,8 @@ _PART_COLUMNS = ("split", "part", "subset", "partition", "datasplit", "set", "fo
 _WITH_COLUMNS = ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "xlsx", "mixed")
 # What is looked at for the first answer: enough to tell the task, little enough to come at once.
 GLANCE_ROWS = 2_000
+# Rows of a megabyte come in batches of a few; so many are enough of them.
+_GLANCE_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ def _with_part_column(dataset: Dataset, first: list[Batch]) -> Dataset:
 
 def _first_batches(source: Source) -> Iterator[Batch]:
     rows = 0
-    for batch in read_batches(source, Findings()):
+    for number, batch in enumerate(read_batches(source, Findings()), 1):
         yield batch
         rows += len(batch)
-        if rows >= GLANCE_ROWS:
+        if rows >= GLANCE_ROWS or number >= _GLANCE_BATCHES:
             return
 
 
@@ -104,12 +106,12 @@ def glance(dataset: Dataset) -> Glance:
         for name, some in by_part(dataset, batch, dataset.training_part)
         if name in ("train", dataset.training_part)
     )
-    for batch in mine:
+    for number, batch in enumerate(mine, 1):
         table.add(batch)
         for row in batch.rows():
             rows.append(dict(row.cells))
             places.append(row.where)
-        if len(rows) >= GLANCE_ROWS:
+        if len(rows) >= GLANCE_ROWS or number >= _GLANCE_BATCHES:
             whole = False
             break
     return Glance(table, rows, places, whole)
