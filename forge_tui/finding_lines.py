@@ -17,8 +17,28 @@ _ON_SCREEN = (
 )
 
 
+# What was done to rows that could be used after a repair, by its code; other codes have a finding of their own.
+REPAIRS = {
+    "image-16-bit": "more than 8 bits a channel, scaled to 8",
+    "image-grey": "grey, made red, green and blue",
+    "image-alpha": "transparent, put on white",
+    "image-cmyk": "colours of printing, made RGB",
+    "image-rotated": "stored turned or mirrored, put upright",
+    "image-frames": "several pictures, the first used",
+    "audio-channels": "several channels, mixed to one",
+    "audio-cut": "recordings cut short, used as they are",
+    "audio-long": "long recordings, used as they are",
+    "answer-offset": "answers at another place than was said, used where they are",
+    "chat-role-names": "other names of roles, read as the usual ones",
+    "chat-no-last-answer": "last turns without an answer, left out",
+    "not-a-text": "numbers or lists where a text belongs, read as text",
+}
 # Findings that are a list to choose from.
 _ONE_BY_ONE = ("several-data-sets",)
+# What differs between messages of one fault: quoted values, numbers, names of files.
+_VALUES = re.compile(r"'[^']*'|[\w./-]+\.\w{2,5}\b|\d[\d.,×]*")
+# So many different messages of one fault are all shown.
+_FEW = 2
 
 
 def for_screen(line: str) -> str:
@@ -29,32 +49,52 @@ def for_screen(line: str) -> str:
 
 
 def grouped(findings: Sequence[Finding], places: int = 5) -> list[str]:
-    """One line for each kind of finding: how many, what, where, what to do."""
+    """One line for each fault: how many, what, where, what to do; none hides another of its kind."""
     kinds: dict[str, list[Finding]] = {}
     for finding in findings:
         kinds.setdefault(finding.code, []).append(finding)
     lines = []
-    for group in kinds.values():
-        first = group[0]
-        if len(group) == 1 or first.code in _ONE_BY_ONE:
-            lines += [f"{each.message} [{each.where}]. {each.fix}" for each in group]
+    for kind in kinds.values():
+        rest = kind.pop() if kind[-1].message.startswith("and ") else None
+        faults: dict[str, list[Finding]] = {}
+        for finding in kind:
+            fault = finding.message if finding.code in _ONE_BY_ONE else _VALUES.sub("…", finding.message)
+            faults.setdefault(fault, []).append(finding)
+        if rest and len(faults) == 1:
+            lines.append(_line(kind, places, rest))
             continue
-        rest = group[-1] if group[-1].message.startswith("and ") else None
-        count = rest.where.split(" ")[0] if rest else str(len(group))
-        named = group[:-1] if rest else group
-        where = ", ".join(_places(named[:places]))
-        more = ", …" if rest or len(named) > places else ""
-        same = all(finding.message == first.message for finding in named)
-        lines.append(f"{count}× {first.message if same else f'such as: {first.message}'} [{where}{more}]. {first.fix}")
+        for group in faults.values():
+            lines += [_line(same, places) for same in _by_message(group)]
+        if rest:
+            lines.append(f"{rest.message} [{rest.where}]. {rest.fix}")
     return lines
 
 
-def _places(findings: Sequence[Finding]) -> list[str]:
+def _by_message(group: Sequence[Finding]) -> list[list[Finding]]:
+    """The group as a whole, or by message where that makes few lines."""
+    messages: dict[str, list[Finding]] = {}
+    for finding in group:
+        messages.setdefault(finding.message, []).append(finding)
+    return list(messages.values()) if len(messages) <= _FEW else [list(group)]
+
+
+def _line(group: Sequence[Finding], places: int, rest: Finding | None = None) -> str:
+    first = group[0]
+    count = rest.where.split(" ")[0] if rest else str(len(group))
+    wheres = list(dict.fromkeys(finding.where for finding in group))
+    more = ", …" if rest or len(wheres) > places else ""
+    where = ", ".join(_places(wheres[:places]))
+    such_as = "" if all(finding.message == first.message for finding in group) else "such as: "
+    times = f"{count}× " if len(group) > 1 or rest else ""
+    return f"{times}{such_as}{first.message} [{where}{more}]. {first.fix}"
+
+
+def _places(wheres: Sequence[str]) -> list[str]:
     """`row 17, 88, 91`: the word is written once."""
     shown: list[str] = []
     before = ""
-    for finding in findings:
-        word, space, number = finding.where.partition(" ")
-        shown.append(number if space and word == before and number.isdecimal() else finding.where)
+    for where in wheres:
+        word, space, number = where.partition(" ")
+        shown.append(number if space and word == before and number.isdecimal() else where)
         before = word
     return shown

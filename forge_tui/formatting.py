@@ -19,6 +19,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
+def counted(count: int, thing: str) -> str:
+    """`1 row`, `1,912 rows`."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def gibibytes(count: int | float | None) -> str:
     """`21.8` GiB without the unit; `?` when unknown."""
     return "?" if count is None else f"{count / 2**30:.1f}"

@@ -143,12 +143,16 @@ def say_too_few(task: TaskData, tally: Tally, table: TableSummary, roles: Mappin
     """The error that there is nothing to learn from, with what became of the rows."""
     usable = tally.usable["train"]
     empty = [name for name in roles.values() if name in table.columns and table.columns[name].kind == "empty"]
-    why = f"column {empty[0]!r} is empty in every row" if empty else f"{table.rows:,} rows were read"
+    why = (
+        f"column {empty[0]!r} is empty in every row"
+        if empty
+        else f"{table.rows:,} {'row was' if table.rows == 1 else 'rows were'} read"
+    )
     told = ", ".join(f"{count:,} {code}" for code, count in tally.rejected.most_common(3))
     why += f" and {told}" if told and not empty else ""
     tally.findings.error(
         "too-few-rows",
-        f"only {usable} rows can be used: {why}",
+        f"only {usable} {'row' if usable == 1 else 'rows'} can be used: {why}",
         f"column {empty[0] if empty else column}",
         f"At least {FEWEST_ROWS} are needed to train and evaluate, "
         f"{task.minimum.absolute} {task.minimum.unit} to be useful.",

@@ -48,6 +48,8 @@ _ID_NAMES = (
 _ID_ENDING = re.compile(r"(?:[ _-](?:id|no|nr|number|idx)|(?<=[a-z])I[Dd]|ID)$")
 # A number with marks that make it a text: 501.221,67 or $287,652.99 or 857'800 or 0.5%.
 _MARKED_NUMBER = re.compile(r"\s*(?:[$€£¥]|[A-Z]{3} )?\s*[+-]?\d[\d.,' \u00a0\u2019]*\s*(?:[$€£¥%]|[A-Z]{3})?\s*")
+_DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
+_SAME_NAME = re.compile(r" \(\d+\)$")
 _NAMELESS = re.compile(r"column \d+|Unnamed: \d+")
 
 
@@ -69,6 +71,9 @@ class Column:
     leading_zeros: int = 0
     marked_numbers: int = 0
     code_example: str | None = None
+    dotted_example: str | None = None
+    comma_example: str | None = None
+    other_fractions: bool = False
     first_text: str = ""
     words: int = 0
     characters: int = 0
@@ -140,6 +145,8 @@ class Column:
         self.integers += sum(map(float.is_integer, numbers))
         self.characters += len(joined)
         self.longest = max(self.longest, max(map(len, cells)))
+        if not self.other_fractions and "." in joined:
+            self._look_at_dots(cells)
         self.minimum = low if self.minimum is None else min(self.minimum, low)
         self.maximum = high if self.maximum is None else max(self.maximum, high)
         self.different.add(cells)
@@ -168,6 +175,11 @@ class Column:
             return
         self.numbers += count
         self.integers += number.is_integer() * count
+        if isinstance(cell, str):
+            if not self.other_fractions and "." in cell:
+                self._look_at_dots((cell,))
+            if self.decimal_comma and self.comma_example is None and "," in cell:
+                self.comma_example = text[:30]
         if isinstance(cell, str | int) and is_code(cell):
             self.codes += count
             self.beyond_64_bit += (abs(number) >= 2.0**63) * count
@@ -175,6 +187,16 @@ class Column:
             self.code_example = self.code_example or text
         self.minimum = number if self.minimum is None else min(self.minimum, number)
         self.maximum = number if self.maximum is None else max(self.maximum, number)
+
+    def _look_at_dots(self, cells: Iterable[str]) -> None:
+        """Note a dot that could mark thousands, until one is seen that cannot."""
+        for cell in cells:
+            if "." not in cell:
+                continue
+            if _DOTTED.fullmatch(cell.strip()) is None:
+                self.other_fractions = True
+                return
+            self.dotted_example = self.dotted_example or cell.strip()
 
     def _keep_bad(self, cells: list[Any], where: Callable[[int], str]) -> None:
         for index, cell in enumerate(cells):
@@ -199,6 +221,17 @@ class Column:
         return self.present - self.numbers if self.kind == "number" else 0
 
     @property
+    def dots_may_be_thousands(self) -> bool:
+        """Whether every dot stands before three digits, beside numbers without one: 1.306 after 976."""
+        return self.dotted_example is not None and not self.other_fractions and self.integers > 0
+
+    @property
+    def is_called_id(self) -> bool:
+        """Whether it is named like what tells rows apart; `id (2)` is the second column called id."""
+        name = _SAME_NAME.sub("", self.name)
+        return normal_name(name) in _ID_NAMES or _ID_ENDING.search(name) is not None
+
+    @property
     def kind(self) -> str:
         """empty, constant, number, code, date, identifier, category, text or nested."""
         if not self.present:
@@ -207,7 +240,7 @@ class Column:
             return "constant"
         if self.nested:
             return "nested"
-        if self.numbers == self.present and self._are_codes:
+        if self._are_codes:
             return "identifier" if self.distinct > 0.95 * self.present and self.present >= 20 else "code"
         if self.dates >= _MOSTLY * self.present:
             return "date"
@@ -221,11 +254,15 @@ class Column:
     @property
     def _are_codes(self) -> bool:
         """Whether digits name things: leading zeros, or more digits than a float holds in more than a few cells."""
-        return self.leading_zeros > 0 or self.codes > 0.05 * self.present
+        has_leading_zeros = self.leading_zeros > 0 and self.integers == self.numbers
+        others = self.present - self.numbers
+        if others and (others > self.present / 2 or self.words > others or not has_leading_zeros):
+            return False  # sentences or names with a few digits among them, or a number with a slip of the pen
+        return has_leading_zeros or self.codes > 0.05 * self.present
 
     def _counts_rows(self) -> bool:
         """Whether this is a running number: an id by name, whole, and different in every row."""
-        is_id = normal_name(self.name) in _ID_NAMES or _ID_ENDING.search(self.name) is not None
+        is_id = self.is_called_id
         if _NAMELESS.fullmatch(self.name) and self.minimum is not None and self.maximum is not None:
             is_id = self.minimum in (0, 1) and self.maximum - self.minimum == self.present - 1
         return is_id and self.integers == self.present and self.all_different

@@ -26,6 +26,11 @@ IMAGE_ENDINGS = (
 # Where Pillow refuses; a few bytes can declare any number of pixels, and each takes four bytes of memory.
 MOST_PIXELS = 178_956_970
 
+# How a picture is stored with orientation 2 to 8 of the EXIF standard, and what is done about it.
+_TURNED, _MIRRORED = ("turned", "turned upright"), ("mirrored", "mirrored back")
+_BOTH = ("turned and mirrored", "turned and mirrored back")
+_ORIENTATIONS = (_MIRRORED, _TURNED, _MIRRORED, _BOTH, _TURNED, _BOTH, _TURNED)
+
 _CONVERT = "Save the picture again as PNG or JPEG, or remove it."
 
 
@@ -203,8 +208,9 @@ def _decode(image: Image) -> tuple[Image, list[Fault]]:
     stored = _orientation(image) if image.format == "TIFF" else 1
     image.load()
     left = _orientation(image)
-    if max(stored, left) > 1:
-        message = f"is stored turned (EXIF orientation {max(stored, left)}); it is turned upright"
+    if (orientation := max(stored, left)) > 1:
+        how, repair = _ORIENTATIONS[orientation - 2]
+        message = f"is stored {how} (EXIF orientation {orientation}); it is {repair}"
         faults.append(_note("image-rotated", message))
     if image.mode == "CMYK":
         faults.append(_note("image-cmyk", "has the colours of printing (CMYK); they are converted to RGB"))

@@ -17,6 +17,9 @@ from backends.formats.tally import BYTES_A_TOKEN, Tally, Texts
 
 # Few models read more at once; where the context of a model is known, that is the limit.
 LONGEST_USUAL = 8_192
+# Characters of a cell that many encoders do not read to the end: 512 tokens.
+_LONG_CELL = 512 * BYTES_A_TOKEN
+_ONLY_FAULTY = "{name} has 0 examples: its only row is faulty"
 # Formats whose columns carry no names of a person's own, so that nothing was guessed from them.
 _NAMELESS = ("text", "conll", "squad", "coco", "yolo", "image-folder", "video-folder", "audio-folder")
 
@@ -58,7 +61,12 @@ def says_nothing(evidence: Evidence) -> bool:
     if not table.rows:
         where = f"column {source.columns[0]}" if source.columns else name
         names = f"; the columns are {', '.join(source.columns[:12])}" if source.columns else ""
-        evidence.findings.error("no-rows", f"{name} has 0 examples{names}", where, "Add rows below the header.")
+        if unread := sum(evidence.findings.counts[code] for code in NOT_READ):
+            what = f"{name} has 0 examples: each of its {unread:,} rows is faulty" if unread > 1 else _ONLY_FAULTY
+            fix = "Correct the rows; what is wrong with them is told below."
+        else:
+            what, fix = f"{name} has 0 examples{names}", "Add rows below the header." if names else "Add rows."
+        evidence.findings.error("no-rows", what.format(name=name), where, fix)
         return True
     only = next(iter(table.columns.values())) if len(table.columns) == 1 else None
     if only is not None and only.distinct <= 1 and only.media is None and only.holds is None:
@@ -76,14 +84,16 @@ def say_no_task(evidence: Evidence) -> None:
     """The error that nothing can be learned from these columns, as far as their names and contents tell."""
     columns = evidence.table.columns
     for name, column in columns.items():
-        if column.longest > LONGEST_USUAL * BYTES_A_TOKEN:
+        if column.longest > _LONG_CELL:
             evidence.findings.warn(
                 "very-long",
-                f"{name!r} holds texts of up to {column.longest:,} characters; most models read about "
-                f"{LONGEST_USUAL * BYTES_A_TOKEN:,} at once",
+                f"{name!r} holds texts of up to {column.longest:,} characters, about "
+                f"{column.longest // BYTES_A_TOKEN:,} tokens; many encoders read 512 at once, most other models "
+                f"{LONGEST_USUAL:,}",
                 f"column {name}",
-                "What is beyond is cut; divide the texts.",
+                "What is beyond is cut; divide the texts, or choose a model that reads more.",
             )
+    _note_codes(evidence)
     kinds = ", ".join(f"{name} ({column.kind})" for name, column in list(columns.items())[:12])
     empty = next((name for name, column in columns.items() if column.kind == "empty"), None)
     if empty is not None:
@@ -141,6 +151,7 @@ def judge_roles(evidence: Evidence) -> None:
     _note_marked_numbers(evidence)
     if task.is_tabular:
         _judge_dirty_numbers(evidence)
+        _note_signs(evidence)
 
 
 def _note_marked_numbers(evidence: Evidence) -> None:
@@ -161,7 +172,7 @@ def _note_marked_numbers(evidence: Evidence) -> None:
 def _note_codes(evidence: Evidence) -> None:
     """Say which columns of digits are no numbers: a number would lose their zeros or their last digits."""
     for name, column in evidence.table.columns.items():
-        if column.kind in ("code", "identifier") and column.codes and column.numbers == column.present:
+        if column.kind in ("code", "identifier") and column.codes:
             why = "numbers above 64 bit" if column.beyond_64_bit else "leading zeros or very long numbers"
             example = column.code_example or ""
             evidence.findings.warn(
@@ -169,6 +180,33 @@ def _note_codes(evidence: Evidence) -> None:
                 f"{name!r} holds {why}, such as {example[:30]}: it is kept as text, no digit is lost",
                 f"column {name}",
                 "Nothing to do.",
+            )
+
+
+def _note_signs(evidence: Evidence) -> None:
+    """Say how the dots and commas of numbers were read where they can be read in two ways, and where words are."""
+    for name, column in evidence.table.columns.items():
+        if column.kind == "number" and column.dots_may_be_thousands:
+            evidence.findings.warn(
+                "dots-as-thousands",
+                f"{name!r} has {column.dotted_example} beside whole numbers: its dot was read as a decimal point",
+                f"column {name}",
+                "If dots mark thousands, delete them from the file: the numbers are 1,000 times too small otherwise.",
+            )
+        if column.kind == "number" and column.comma_example is not None:
+            evidence.findings.warn(
+                "decimal-comma",
+                f"the commas of {name!r} were read as decimal points, such as in {column.comma_example}",
+                f"column {name}",
+                "Nothing to do, unless the commas mark thousands: then delete them from the file.",
+            )
+        if column.kind in ("category", "text", "identifier") and column.present / 2 <= column.numbers < column.present:
+            where, word = next(iter(column.not_numbers), (f"column {name}", "words"))
+            evidence.findings.warn(
+                "numbers-and-words",
+                f"{name!r} holds numbers and words, such as {word!r}: it was read as words",
+                where,
+                "To use it as a number, write numbers only and leave a cell empty where there is none.",
             )
 
 

@@ -88,7 +88,7 @@ def _judge_features(tally: Tally, table: TableSummary, target: str) -> None:
         if column.infinite:
             tally.findings.warn(
                 "infinite",
-                f"{name!r} holds infinity in {column.infinite:,} rows",
+                f"{name!r} holds infinity in {column.infinite:,} {'row' if column.infinite == 1 else 'rows'}",
                 f"column {name}",
                 "It counts as missing.",
             )

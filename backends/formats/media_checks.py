@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ class MediaCheck:
             if isinstance(file, dict):
                 faults = self._inspect_bytes(file["bytes"], role if role in _INSPECT else "image")
                 for fault in faults:
-                    self.tally.fault(fault, where)
+                    self.tally.fault(_of(f"the {role}", fault), where)
                 if any(fault.fatal for fault in faults):
                     return False
                 continue
@@ -107,7 +108,7 @@ class MediaCheck:
                 if fault.code in _QUIET:
                     self.tally.repaired[fault.code] += 1
                     continue
-                self.tally.fault(fault, where if path.name in where else f"{where}, {path.name}")
+                self.tally.fault(_of(path.name, fault), where if path.name in where else f"{where}, {path.name}")
             if any(fault.fatal for fault in faults):
                 return False
         return True
@@ -230,6 +231,11 @@ class MediaCheck:
             return
         labels = Labels(counts=Counter(self.boxes), spellings=set(self.boxes))
         judge_classes(self.task.minimum, labels.counts, labels, True, self.roles["boxes"], tally.findings)
+
+
+def _of(subject: str, fault: Fault) -> Fault:
+    """The fault of a file with the file as its subject."""
+    return replace(fault, message=f"{subject} {fault.message}")
 
 
 def _kind_of(path: Path) -> str:

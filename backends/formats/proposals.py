@@ -19,6 +19,7 @@ from backends.formats.roles import (
     is_class_ids,
     language_codes,
     propose_roles,
+    that_vary,
 )
 from backends.formats.shapes import ASKING_SHAPES, LANGUAGE_SHAPES
 from backends.formats.tagged import tag_list
@@ -358,6 +359,8 @@ def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) ->
     columns = list(table.columns.values())
     named = [table.columns[given["target"]]] if given.get("target") in table.columns else by_name("target", columns)
     plausible = [each for each in columns if each.kind == "number" or could_be_classes(each)]
+    named = named if given else that_vary(named, plausible)
+    plausible = [each for each in plausible if not each.is_called_id] or plausible
     target = named[0] if named else plausible[-1] if plausible else None
     if target is None or len(table.columns) < 2:
         return []
@@ -369,7 +372,8 @@ def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) ->
         return []
     if target.kind == "text" and len(table.columns) == 1:
         return []
-    reason = f"{target.name!r} has {target.distinct:,} different values: classes"
+    values = "1 value only" if target.distinct == 1 else f"{target.distinct:,} different values"
+    reason = f"{target.name!r} has {values}: classes"
     proposals = [TaskProposal("tabular-classification", None, reason)]
     if target.kind == "number" and target.distinct > 2:
         reason = f"{target.name!r} holds numbers; regression if their distance matters"

@@ -198,6 +198,7 @@ def _fill(task: TaskData, shape: Shape, table: TableSummary, given: Mapping[str,
             named = [column for column in named if _suits(task, column)] or (
                 [] if any(_suits(task, column) for column in free) else named
             )
+            named = that_vary(named, [column for column in free if _suits(task, column)])
         found = named[0] if named else None
         if found is None and role in shape.needed:
             found = _by_content(role, task, shape, free)
@@ -209,6 +210,13 @@ def _fill(task: TaskData, shape: Shape, table: TableSummary, given: Mapping[str,
             if alike and role in shape.needed and shape.alias(role) == role:
                 others[role] = alike
     return Roles(chosen, tuple(guessed), others, shape)
+
+
+def that_vary(named: list[Column], suiting: list[Column]) -> list[Column]:
+    """Without columns of one value, where others could be the target and the name is not a sure sign."""
+    if all(column.kind == "constant" for column in suiting):
+        return named
+    return [column for column in named if column.kind != "constant" or normal_name(column.name) in _SURE_LABELS]
 
 
 def by_name(role: str, columns: Sequence[Column]) -> list[Column]:
@@ -265,7 +273,11 @@ def _is_as_likely(role: str, column: Column) -> bool:
 
 
 def _by_content(role: str, task: TaskData, shape: Shape, columns: list[Column]) -> Column | None:
-    """The longest text, the last column with few values, or the last one that can be predicted at all."""
+    """The longest text, the last column with few values, or the last one that can be predicted at all.
+
+    What is called an id is predicted only where there is nothing else.
+    """
+    columns = [column for column in columns if not column.is_called_id] or columns
     if role in ("messages", "tokens", "tags", "boxes"):
         return next((column for column in columns if column.holds in _HOLDS[role]), None)
     if role in _MEDIA_ROLES:

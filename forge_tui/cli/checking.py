@@ -15,13 +15,16 @@ from backends.contract import EXIT_DATA, DatasetProfile, PreparationOptions, par
 from forge_tui.cli import app
 from forge_tui.cli.data import MAP_HELP, PREPARE_HELP, parse_pairs
 from forge_tui.cli.output import say, show, show_json
-from forge_tui.finding_lines import grouped
+from forge_tui.finding_lines import REPAIRS, grouped
+from forge_tui.formatting import counted
 from forge_tui.plain import plain
 from forge_tui.previews import preview_lines
 
 _BAR_AFTER_SECONDS = 1.0
 _BAR_EVERY_SECONDS = 0.2
 _COLUMNS_SHOWN = 20
+# Roles whose cells are files: their names tell more than the folders before them.
+_FILES = ("image", "images", "audio", "video")
 
 
 @app.command()
@@ -100,7 +103,7 @@ def _show_first(first: DatasetProfile) -> None:
     encoding = {"utf-8-sig": "utf-8 with a byte order mark"}.get(first.encoding or "", first.encoding)
     delimiter = {None: None, ",": None, "\t": None, ";": "semicolon", "|": "bar"}.get(first.stats["delimiter"], "?")
     split_by = f"split by {delimiter}s" if delimiter else None
-    facts = [first.format, split_by, encoding, f"{first.rows:,} rows" if first.rows is not None else None]
+    facts = [first.format, split_by, encoding, counted(first.rows, "row") if first.rows is not None else None]
     show(f"{Path(first.path).name}: {', '.join(fact for fact in facts if fact)}")
     _show_roles(first)
     for line in preview_lines(first):
@@ -110,7 +113,10 @@ def _show_first(first: DatasetProfile) -> None:
 def _show_roles(profile: DatasetProfile) -> None:
     columns: Mapping[str, Any] = profile.stats.get("columns", {})
     for role, name in profile.columns.items():
-        examples = ", ".join(_short(each) for each in columns.get(name, {}).get("examples", ())[:3])
+        given = columns.get(name, {}).get("examples", ())[:3]
+        if role in _FILES:
+            given = [each.rpartition("/")[2] for each in given]
+        examples = ", ".join(map(_short, given))
         show(f"{role} = {name}" + (f"   {examples}" if examples else ""))
 
 
@@ -130,7 +136,7 @@ def _show(profile: DatasetProfile, asked: str | None) -> None:
         show(f"{'task' if not number else '  or'}: {proposal.task}{strategy}, because {proposal.reason}")
     if profile.rows is not None and profile.usable_rows is not None and stats:
         rows = profile.rows + stats.get("unread_rows", 0)
-        show(f"{profile.usable_rows:,} of {rows:,} rows can be used{_parts(stats)}")
+        show(f"{profile.usable_rows:,} of {counted(rows, 'row')} can be used{_parts(stats)}")
     _show_statistics(stats)
     for line in grouped(profile.errors):
         show(f"✗ {line}")
@@ -163,7 +169,7 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
     if "learned_share" in stats and stats.get("turns"):
         show(f"the model learns {stats['learned_share']:.0%} of the text; turns: {_counts(stats['turns'])}")
     if sizes := stats.get("sizes"):
-        show(f"picture sizes: {_counts(sizes['most_common'])}; {sizes['different']:,} different")
+        show(f"picture sizes: {_counts(sizes['most_common'])}; {sizes['different']:,} in all")
     if seconds := stats.get("seconds"):
         show(f"seconds: half under {seconds['median']:g}, longest {seconds['longest']:g}, {seconds['total']:,g} in all")
     if boxes := stats.get("boxes_an_image"):
@@ -173,7 +179,7 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
     if features := stats.get("features"):
         _show_columns(features, stats["columns"])
     if repaired := stats.get("repaired"):
-        show(f"repaired while reading: {_counts(repaired)}")
+        show(f"repaired while reading: {_counts({REPAIRS.get(code, code): n for code, n in repaired.items()})}")
     for why, count in (stats.get("filtered") or {}).items():
         show(f"left out as you chose: {count:,} {why}")
     for why, count in (stats.get("low_quality") or {}).items():
@@ -182,7 +188,7 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
 
 def _show_columns(features: Mapping[str, str], columns: Mapping[str, Any]) -> None:
     """The columns a table model learns from: kind, gaps and range of each."""
-    show(f"learns from {len(features)} columns:")
+    show(f"learns from {counted(len(features), 'column')}:")
     for name, kind in list(features.items())[:_COLUMNS_SHOWN]:
         column = columns[name]
         gaps = f", {column['missing']:,} missing" if column["missing"] else ""

@@ -23,6 +23,7 @@ from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.registry import find_task
 from forge_tui.finding_lines import for_screen, grouped
+from forge_tui.formatting import counted
 from forge_tui.paths import typed_path
 from forge_tui.plain import plain
 from forge_tui.planning import Planned, plan_run
@@ -185,7 +186,7 @@ class WizardScreen(Screen[None]):
             self._tell(self._findings(self.answers.profile))
 
     def _head(self, profile: DatasetProfile) -> list[str]:
-        facts = [profile.format, profile.encoding, f"{profile.rows:,} rows" if profile.rows is not None else None]
+        facts = [profile.format, profile.encoding, counted(profile.rows, "row") if profile.rows is not None else None]
         usable = f", {profile.usable_rows:,} usable" if profile.ok and profile.usable_rows is not None else ""
         low = sum((profile.stats.get("low_quality") or {}).values())
         usable += f", {low:,} of them too low in quality to train on" if low else ""

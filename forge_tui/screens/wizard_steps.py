@@ -11,6 +11,7 @@ from typing import Any
 from backends.contract import DatasetProfile
 from backends.formats.folders import looks_like_a_data_set
 from backends.registry import PRESETS, TASKS, Task, find_data, find_task, is_trained
+from forge_tui.formatting import counted
 from forge_tui.paths import typed_path
 from forge_tui.planning import Planned, Request
 from forge_tui.samples import sample_path
@@ -234,7 +235,7 @@ def review_lines(planned: Planned) -> list[str]:
     lines = [
         f"{planned.task.title}",
         f"  data    {spec.data}",
-        f"          {profile.usable_rows:,} of {profile.rows:,} rows can be used",
+        f"          {profile.usable_rows:,} of {counted(profile.rows or 0, 'row')} can be used",
         *([f"          scored on its {spec.eval_part} part"] if spec.eval_part else []),
         *(f"          prepare: {name} = {_typed(value)}" for name, value in spec.preparation.items()),
         *(f"          {role} = {column}" for role, column in spec.columns.items()),

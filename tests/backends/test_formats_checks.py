@@ -59,6 +59,8 @@ def codes(profile: DatasetProfile) -> tuple[list[str], list[str]]:
         ("customerID", [str(n) for n in range(30)], "identifier"),
         ("paid", [str(n) for n in range(30)], "number"),
         ("zip", [f"{n % 9:05d}" for n in range(30)], "code"),
+        ("insee", [f"{n % 9:05d}" for n in range(28)] + ["2B033", "2A004"], "code"),
+        ("price", [str(n / 7) for n in range(28)] + ["007", "n/a"], "number"),
         ("account", [f"{10**19 + n}" for n in range(30)], "identifier"),
         ("key", [f"{n:x}-{n * 7:x}" for n in range(30)], "identifier"),
         ("day", [f"2024-01-{n + 1:02d}" for n in range(30)], "date"),
@@ -267,6 +269,46 @@ def test_a_guessed_target_with_dirty_cells_is_an_error_a_chosen_one_says_which(t
     assert [finding.where for finding in elsewhere.warnings if finding.code == "not-a-number"] == ["row 17", "row 23"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "code", "says"),
+    [
+        (["1.306", "976", "17.518"] * 10, ",", "dots-as-thousands", "1.306"),
+        (["1.306", "9.76", "17.518"] * 10, ",", None, ""),
+        (["1.306", "2.418", "17.518"] * 10, ",", None, ""),
+        (["0.306", "976", "17.518"] * 10, ",", None, ""),
+        (["39,1", "40,25", "12"] * 10, ";", "decimal-comma", "39,1"),
+        (["23.824", "17", "in repair"] * 10, ",", "numbers-and-words", "in repair"),
+        (["small", "17", "in repair"] * 10, ",", None, ""),
+    ],
+)
+def test_how_numbers_were_read_is_said_where_it_is_not_certain(
+    tmp_path: Path, cells: list[str], delimiter: str, code: str | None, says: str
+) -> None:
+    lines = [f"{cell}{delimiter}{name}" for cell, name in zip(cells, CLASSES * 10)]
+    (tmp_path / "table.csv").write_text("\n".join([f"size{delimiter}target", *lines]))
+    profile = check_data(tmp_path / "table.csv")
+    about = {"dots-as-thousands", "decimal-comma", "numbers-and-words"}
+    found = {finding.code: finding.message for finding in profile.warnings if finding.code in about}
+    assert list(found) == ([code] if code else []) and says in found.get(code or "", "")
+
+
+def test_a_column_of_one_value_or_of_ids_is_not_taken_for_the_target(tmp_path: Path) -> None:
+    columns = {"species": ["x"] * 60, "id": list(range(60)), "sex": ["f", "m"] * 30, "id (2)": ["007", "008"] * 30}
+    profile = check_data(table(tmp_path / "table.csv", columns))
+    assert profile.columns == {"target": "sex"} and "'sex'" in profile.proposals[0].reason
+    columns["label"] = ["y"] * 60
+    sure = check_data(table(tmp_path / "sure.csv", columns))
+    assert sure.columns == {"target": "label"} and [finding.code for finding in sure.errors] == ["one-class"]
+
+
+def test_a_table_of_faulty_rows_only_is_not_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "ragged.csv").write_text("id,name,age\n1,x\n2,y,3,4\n")
+    profile = check_data(tmp_path / "ragged.csv")
+    assert "each of its 2 rows is faulty" in profile.errors[0].message and "below" in profile.errors[0].fix
+    (tmp_path / "empty.json").write_text("[]")
+    assert "header" not in check_data(tmp_path / "empty.json").errors[0].fix
+
+
 def test_many_faults_are_counted(tmp_path: Path) -> None:
     profile = check_data(
         table(tmp_path / "table.csv", {"colour": CLASSES * 20, "target": ["x"] * 1200}), "tabular-regression"
@@ -324,6 +366,12 @@ NASTY_WORDS = {
     "blank_headers.csv": ["column 2 has no name"],
     "blank_rows.csv": ["is blank"],
     "ragged_short_and_long.csv": ["row 1 has", "row 2 has"],
+    "leading_zero_codes.csv": ["no digit is lost"],
+    "decimal_comma_semicolon.csv": ["read as decimal points"],
+    "mixed_numbers_and_words.csv": ["in restauro", "numbers and words"],
+    "mixed_types_in_id.csv": ["i_should_be_a_number"],
+    "regression_target_dirty.csv": ["39,1", "infinity"],
+    "huge_cells.csv": ["about 1,396 tokens"],
     "ragged_structure_errors.csv": ["line 5"],
     "class_with_one_row.csv": ["'rare' has 1 row"],
     "label_spelling_variants.csv": ["6 classes look like 2"],

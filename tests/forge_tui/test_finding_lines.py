@@ -1,0 +1,44 @@
+"""Findings as lines: one for each fault, none hidden behind another of its kind."""
+
+from __future__ import annotations
+
+from backends.contract import Finding
+from backends.formats.findings import PLACES_KEPT, Findings
+from forge_tui.finding_lines import grouped
+
+
+def test_faults_of_one_code_do_not_hide_one_another() -> None:
+    faults = [
+        Finding("chat-order", "turns 1 and 2 are two questions in a row", "line 1", "Join them."),
+        Finding("chat-order", "the first turn is an answer", "line 2", "Join them."),
+        Finding("chat-order", "turns 5 and 6 are two questions in a row", "line 7", "Join them."),
+        Finding("chat-order", "turns 8 and 9 are two questions in a row", "line 9", "Join them."),
+    ]
+    assert grouped(faults) == [
+        "3× such as: turns 1 and 2 are two questions in a row [line 1, 7, 9]. Join them.",
+        "the first turn is an answer [line 2]. Join them.",
+    ]
+
+
+def test_two_faults_are_both_told_in_full() -> None:
+    faults = [
+        Finding("ragged-row", "row 1 has 2 cells, the header has 3", "line 2", "Correct it."),
+        Finding("ragged-row", "row 2 has 4 cells, the header has 3", "line 3", "Correct it."),
+    ]
+    assert [line.partition(" [")[0] for line in grouped(faults)] == [fault.message for fault in faults]
+
+
+def test_a_place_stands_once_and_the_count_is_of_findings() -> None:
+    twice = [Finding("boxes-outside", "a.txt line 2 lies outside", "a.txt", "Draw it again.")] * 2
+    assert grouped(twice) == ["2× a.txt line 2 lies outside [a.txt]. Draw it again."]
+
+
+def test_the_count_of_the_rest_is_kept() -> None:
+    same, mixed = Findings(), Findings()
+    for row in range(1, 301):
+        same.warn("empty-text", "text is empty", f"row {row}", "It is left out.")
+        mixed.warn("empty-label", "label is empty" if row % 2 else "label is 'NaN', a word", f"row {row}", "Left out.")
+    assert grouped(same.warnings()) == ["300× text is empty [row 1, 2, 3, 4, 5, …]. It is left out."]
+    odd, even, rest = grouped(mixed.warnings())
+    assert odd.startswith(f"{PLACES_KEPT // 2}× label is empty [row 1, 3, 5") and "'NaN'" in even
+    assert rest.startswith(f"and {300 - PLACES_KEPT} more of this kind [300 places in all]")
