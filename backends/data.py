@@ -20,7 +20,7 @@ from backends.formats.distinct import as_hashes, normal_hash
 from backends.formats.row_faults import plain_fault, row_words
 from backends.formats.rows import Row
 from backends.formats.source import Dataset, Source
-from backends.formats.split import split_by_time, split_groups, split_rows
+from backends.formats.split import FEWEST_TRAINED, split_by_time, split_groups, split_rows
 from backends.formats.tally import byte_length, choice_against, low_quality
 from backends.formats.values import as_label, as_number, as_text, as_timestamp
 from backends.job import Job
@@ -81,7 +81,8 @@ def load_split(job: Job) -> Split:
                 "Check the data with: forge-tui check; with time_column the latest rows may hold the others.",
             )
         evaluation = _of_known_classes(evaluation, set(classes), job)
-    if len(train.rows) < FEWEST_ROWS - 1 or not evaluation.rows:
+    too_few = not how.get("eval_path") and len(everything.rows) < FEWEST_ROWS
+    if too_few or len(train.rows) < FEWEST_TRAINED or not evaluation.rows:
         raise DataError(
             "There are too few rows to train and evaluate",
             f"{len(train.rows)} for training and {len(evaluation.rows)} for evaluation can be used",

@@ -8,6 +8,7 @@ from pathlib import Path
 from backends.contract import UsageError, nearest
 from backends.formats.check_plan import Plan
 from backends.formats.check_request import CheckRequest
+from backends.formats.classes import fewest_rows
 from backends.formats.columns import TableSummary
 from backends.formats.findings import Findings
 from backends.formats.parts import UNKNOWN_PART, part_of_name
@@ -269,12 +270,13 @@ def judge_preparation(evidence: Evidence) -> None:
     if evidence.tally.filtered:
         evidence.tally.stats["filtered"] = dict(evidence.tally.filtered)
     low, usable = sum(evidence.tally.low_quality.values()), evidence.tally.usable["train"]
-    if low and low >= usable:
+    if low and usable - low < fewest_rows(evidence.tally) <= usable:
         evidence.findings.error(
             "low-quality",
-            f"all {usable:,} training rows are left out by {evidence.request.preparation.quality_column!r}",
+            f"{low:,} of {usable:,} training rows are left out by {evidence.request.preparation.quality_column!r}; "
+            f"at least {fewest_rows(evidence.tally)} must be left to train and evaluate",
             f"column {evidence.request.preparation.quality_column}",
-            "Choose a lower quality_from.",
+            "Choose a lower quality_from, or another column.",
         )
     if evidence.tally.low_quality:
         evidence.tally.stats["low_quality"] = dict(evidence.tally.low_quality)

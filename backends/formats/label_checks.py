@@ -45,7 +45,8 @@ class LabelCheck:
             if tally.filters and not tally.keep(batch, index, byte_length(words)):
                 continue
             tally.usable[tally.part] += 1
-            number = None if task.numeric_label else self.labels.add(values[str(task.label_role)], tally.part)
+            label = values[str(task.label_role)]
+            number = None if task.numeric_label else self.labels.add(label, tally.part, tally.is_low)
             if self.texts.sink is not None:
                 self.texts.for_tokenizer(texts=[as_text(values[role]) for role in task.text_roles])
             self.texts.add(words, batch.places[index], label=None if task.is_tabular else number)

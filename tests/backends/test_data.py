@@ -881,3 +881,77 @@ def test_the_fingerprint_of_a_folder(tmp_path: Path) -> None:
     first.write_bytes(first.read_bytes()[:-9])
     found = [fingerprint(each) for each in (changed, renamed, moved)]
     assert {size for size, _ in found} == {same[0]} and len({same, *found}) == 4
+
+
+# --- the fewest rows ---------------------------------------------------------------------------------------------
+
+LABELLINGS: dict[str, Any] = {
+    "two classes in turn": lambda n: "ab"[n % 2],
+    "three classes in turn": lambda n: "abc"[n % 3],
+    "one class and a single row": lambda n: "ab"[n == 1],
+    "one class": lambda n: "a",
+    "a class for every row": lambda n: f"class {n}",
+}
+
+
+@pytest.mark.parametrize("task", ROLES)
+@pytest.mark.parametrize("labelling", LABELLINGS)
+@pytest.mark.parametrize("evaluation_rows", [0, 1, 2])
+def test_the_check_lets_pass_what_the_trainer_can_divide_and_nothing_else(
+    tmp_path: Path, task: str, labelling: str, evaluation_rows: int
+) -> None:
+    for count in range(1, 9):
+        rows = rows_of(count, label=LABELLINGS[labelling])
+        path, other = lines(tmp_path / f"{count}.jsonl", rows), None
+        if evaluation_rows:
+            other = lines(
+                tmp_path / "e.jsonl",
+                rows_of(evaluation_rows, 100, label=lambda n: "class 0" if "every" in labelling else "a"),
+            )
+        profile = profile_of(path, task, {}, other)
+        if any(error.code == "too-many-classes" for error in profile.errors):
+            continue  # a run could start, and would learn nothing
+        try:
+            split(tmp_path / "run", path, task, eval_data=str(other) if other is not None else None)
+            starts = True
+        except DataError:
+            starts = False
+        assert profile.ok == starts, (count, profile.errors)
+
+
+def test_the_fewest_rows_are_said(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(4))
+    assert "At least 5 are needed" in profile_of(path).errors[0].fix
+    other = lines(tmp_path / "e.jsonl", rows_of(2, 100))
+    assert profile_of(path, eval_path=other).ok
+    few = lines(tmp_path / "few.jsonl", rows_of(2))
+    assert "At least 3 are needed" in profile_of(few, eval_path=other).errors[0].fix
+    assert profile_of(lines(tmp_path / "five.jsonl", rows_of(5))).ok
+
+
+@pytest.mark.parametrize(
+    ("prepare", "codes"),
+    [
+        ({"quality_from": "5"}, []),
+        ({"quality_from": "8"}, ["one-class"]),
+        ({"quality_from": "9.5"}, ["low-quality"]),
+        ({"quality_from": "11"}, ["low-quality"]),
+    ],
+)
+def test_a_choice_of_quality_that_leaves_too_little_is_an_error(
+    tmp_path: Path, prepare: dict[str, Any], codes: list[str]
+) -> None:
+    """Of sixty rows, thirty are marked 5, a class of its own is marked 9, and two rows 10."""
+    marks = [5.0, 9.0]
+    rows = rows_of(60, mark=lambda n: 10.0 if n in (11, 21) else marks[n % 2])
+    path = lines(tmp_path / "t.jsonl", rows)
+    prepare = {"quality_column": "mark", **prepare}
+    for task in (TEXT, TABLE):
+        profile = profile_of(path, task, prepare)
+        assert [each.code for each in profile.errors] == codes
+        if codes:
+            assert profile.errors[0].where == "column mark"
+            with pytest.raises(DataError):
+                split(tmp_path / "run", path, task, prepare)
+    numeric = profile_of(path, NUMBER, prepare)
+    assert [each.code for each in numeric.errors] == [code for code in codes if code != "one-class"]
