@@ -17,6 +17,7 @@ from backends.formats.classes import FEWEST_ROWS, merged_spellings
 from backends.formats.columns import TableSummary, summarise
 from backends.formats.datasets import open_data, read_part
 from backends.formats.distinct import as_hashes, normal_hash
+from backends.formats.findings import place_in
 from backends.formats.row_faults import plain_fault, row_words
 from backends.formats.rows import Row
 from backends.formats.source import Dataset, Source
@@ -62,7 +63,8 @@ def load_split(job: Job) -> Split:
     if job.spec.eval_data or job.spec.eval_part:
         other = evaluation_data(Path(job.spec.eval_data), job.spec.eval_part) if job.spec.eval_data else dataset
         part = job.spec.eval_part or other.training_part
-        train, evaluation = everything, read_labelled(other, part, job, options)
+        told = "validation" if job.spec.eval_data else part  # as the check calls it
+        train, evaluation = everything, read_labelled(other, part, job, options, told)
         how = {"eval_path": job.spec.eval_data or job.spec.data, "eval_part": part}
         if options.drop_duplicates:
             evaluation = _without_known(evaluation, set(train.hashes), job)
@@ -102,8 +104,10 @@ def load_split(job: Job) -> Split:
     return Split(seen, evaluation, classes, train)
 
 
-def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOptions) -> LabelledRows:
-    """Every usable row of a part; the data desk and what was chosen decide which are.
+def read_labelled(
+    dataset: Dataset, part: str, job: Job, options: PreparationOptions, told: str | None = None
+) -> LabelledRows:
+    """Every usable row of a part; the data desk and what was chosen decide which are. `told` is the part in messages.
 
     Raises DataError at the first row that cannot be used, where that was chosen.
     """
@@ -121,7 +125,7 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
         if fault is not None:
             if options.bad_rows == "stop" or (fault.stops and options.bad_rows != "drop"):
                 fix = "Correct it, or leave such rows out: --prepare bad_rows=drop"
-                raise DataError("A row cannot be used", fault.message, fix, row.where)
+                raise DataError("A row cannot be used", fault.message, fix, place_in(told, row.where))
             left_out[fault.code] += 1
             continue
         words = row_words(job.task.data, values, row.cells)
@@ -141,8 +145,8 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
     if left_out:
-        told = ", ".join(f"{count:,} {why}" for why, count in left_out.most_common())
-        job.events.notice(f"rows left out of the {part} part: {told}")
+        reasons = ", ".join(f"{count:,} {why}" for why, count in left_out.most_common())
+        job.events.notice(f"rows left out of the {told or part} part: {reasons}")
     return LabelledRows(source, rows, labels, sum(left_out.values()), hashes, weights)
 
 

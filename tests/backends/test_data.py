@@ -955,3 +955,36 @@ def test_a_choice_of_quality_that_leaves_too_little_is_an_error(
                 split(tmp_path / "run", path, task, prepare)
     numeric = profile_of(path, NUMBER, prepare)
     assert [each.code for each in numeric.errors] == [code for code in codes if code != "one-class"]
+
+
+# --- where the rows of evaluation stand --------------------------------------------------------------------------
+
+
+def test_the_places_of_evaluation_rows_name_their_part(tmp_path: Path) -> None:
+    path = comma(tmp_path / "set" / "train.csv", rows_of())
+    other = comma(
+        tmp_path / "set" / "validation.csv",
+        [{**row, "label": ""} if row["n"] == 51 else row for row in rows_of(9, 100)],
+    )
+    other.write_text(f"{other.read_text()}some,cells,too,many,here\n")
+    for profile in (profile_of(path, eval_path=other), profile_of(tmp_path / "set")):
+        places = {each.code: each.where for each in profile.warnings}
+        assert places["empty-label"] == "row 3 of validation"
+        assert places["ragged-row"] == "line 11 of validation"
+    for changes in ({"eval_data": str(other)}, {"eval_part": "validation"}):
+        with pytest.raises(DataError) as caught:
+            split(
+                tmp_path / "run",
+                path if "eval_data" in changes else tmp_path / "set",
+                TEXT,
+                {"bad_rows": "stop"},
+                **changes,
+            )
+        assert caught.value.where == "row 3 of validation"
+
+
+def test_the_places_of_rows_whose_column_names_another_part(tmp_path: Path) -> None:
+    rows = rows_of(40, split=lambda n: "test" if n >= 30 else "train")
+    rows[4]["label"] = rows[35]["label"] = ""
+    profile = profile_of(comma(tmp_path / "t.csv", rows))
+    assert [each.where for each in profile.warnings if each.code == "empty-label"] == ["row 5", "row 36 of test"]
