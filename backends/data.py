@@ -17,7 +17,7 @@ from backends.formats.classes import FEWEST_ROWS, merged_spellings
 from backends.formats.columns import TableSummary, summarise
 from backends.formats.datasets import open_data, read_part
 from backends.formats.distinct import as_hashes, normal_hash
-from backends.formats.findings import place_in
+from backends.formats.findings import CORRECT_IT, NOT_READ, Findings, is_lost_row, place_in
 from backends.formats.row_faults import plain_fault, row_words
 from backends.formats.rows import Row
 from backends.formats.source import Dataset, Source
@@ -119,7 +119,9 @@ def read_labelled(
     left_out: Counter[str] = Counter()
     columns = job.spec.columns
     source = dataset.first
-    for row, source in read_part(dataset, part):
+    notes = Findings()
+    notes.part = told
+    for row, source in read_part(dataset, part, notes):
         values = {role: row.cells.get(column) for role, column in columns.items()}
         fault = plain_fault(job.task.data, values, source.decimal_comma)
         if fault is not None:
@@ -144,10 +146,16 @@ def read_labelled(
         labels.append(as_number(cell, source.decimal_comma) if job.task.numeric_label else as_label(cell))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
+    if options.bad_rows == "stop":
+        for found in notes.warnings():
+            if is_lost_row(found, dataset.format):
+                raise DataError("A row cannot be read", found.message, CORRECT_IT, found.where)
+    dropped = sum(left_out.values())
+    left_out.update({code: count for code, count in notes.counts.items() if code in NOT_READ})
     if left_out:
         reasons = ", ".join(f"{count:,} {why}" for why, count in left_out.most_common())
         job.events.notice(f"rows left out of the {told or part} part: {reasons}")
-    return LabelledRows(source, rows, labels, sum(left_out.values()), hashes, weights)
+    return LabelledRows(source, rows, labels, dropped, hashes, weights)
 
 
 def _weight(row: Row, options: PreparationOptions, decimal_comma: bool) -> float:

@@ -13,9 +13,8 @@ from backends.formats.check_plan import Plan, preview_of
 from backends.formats.check_request import CheckRequest
 from backends.formats.columns import TableSummary
 from backends.formats.datasets import Glance, batches_of, by_part
-from backends.formats.findings import Findings
+from backends.formats.findings import NOT_READ, Findings
 from backends.formats.judgements import (
-    NOT_READ,
     Evidence,
     judge_lengths,
     judge_parts,

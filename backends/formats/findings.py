@@ -12,6 +12,11 @@ PLACES_KEPT = 20
 _RECORD = re.compile(r"(?:row|line) [\d,]+(?=,|$)")
 
 
+# Rows that were left out while they were read, before any task looked at them.
+NOT_READ = ("unreadable-row", "ragged-row", "not-an-object")
+CORRECT_IT = "Correct it or delete the row."
+
+
 @dataclass(frozen=True)
 class Fault:
     """What is wrong with one row, file or box; `fatal` means that it cannot be used and is left out, `stops` that
@@ -27,6 +32,12 @@ class Fault:
 def place_in(part: str | None, where: str) -> str:
     """The place of a row or a line with its part, `row 3 of validation`; other places as they are."""
     return where if part is None else _RECORD.sub(lambda found: f"{found[0]} of {part}", where, count=1)
+
+
+def is_lost_row(found: Finding, data_format: str) -> bool:
+    """Whether a finding of a reader tells of a row that nobody could use."""
+    while_mixing = data_format == "mix"
+    return found.code in NOT_READ or (while_mixing and found.code.startswith(("chat-", "empty-", "sides-")))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from backends.formats.check_plan import Plan
 from backends.formats.check_request import CheckRequest
 from backends.formats.classes import fewest_rows
 from backends.formats.columns import TableSummary
-from backends.formats.findings import Findings
+from backends.formats.findings import CORRECT_IT, Findings, is_lost_row
 from backends.formats.parts import UNKNOWN_PART, part_of_name
 from backends.formats.shapes import shapes_of
 from backends.formats.source import Dataset
@@ -282,18 +282,13 @@ def judge_preparation(evidence: Evidence) -> None:
         evidence.tally.stats["low_quality"] = dict(evidence.tally.low_quality)
 
 
-# Rows that were left out while they were read, before any task looked at them.
-NOT_READ = ("unreadable-row", "ragged-row", "not-an-object")
-
-
 def judge_stopping(evidence: Evidence) -> None:
     """Where no run may start while a row cannot be used, rows that could not even be read stop it too."""
     if evidence.request.preparation.bad_rows != "stop":
         return
-    while_mixing = evidence.dataset.format == "mix"
     for found in evidence.findings.warnings():
-        if found.code in NOT_READ or (while_mixing and found.code.startswith(("chat-", "empty-", "sides-"))):
-            evidence.findings.error(f"{found.code}-stops", found.message, found.where, "Correct it or delete the row.")
+        if is_lost_row(found, evidence.dataset.format):
+            evidence.findings.error(f"{found.code}-stops", found.message, found.where, CORRECT_IT)
 
 
 def _evaluation_beside(path: Path) -> Path | None:

@@ -165,6 +165,17 @@ def test_rows_that_cannot_be_read_stop_the_check_where_that_was_chosen(tmp_path:
     assert announced(path) == [40]
     errors = profile_of(path, TEXT, {"bad_rows": "stop"}).errors
     assert [(each.code, each.where) for each in errors] == [("ragged-row-stops", "line 42")]
+    with pytest.raises(DataError) as caught:  # the trainer refuses in the same words
+        split(tmp_path / "run", path, TEXT, {"bad_rows": "stop"})
+    assert (caught.value.why, caught.value.where) == (errors[0].message, errors[0].where)
+    assert caught.value.fix == errors[0].fix
+    with pytest.raises(DataError) as caught:
+        split(
+            tmp_path / "run", comma(tmp_path / "whole.csv", rows_of()), TEXT, {"bad_rows": "stop"}, eval_data=str(path)
+        )
+    assert caught.value.where == "line 42 of validation"
+    assert len(both(split(tmp_path / "left out", path))) == 40
+    assert "rows left out of the train part: 1 ragged-row" in notices(tmp_path / "left out")
 
 
 def test_wrong_numbers_in_a_target_stop_unless_they_are_dropped(tmp_path: Path) -> None:
