@@ -30,7 +30,7 @@ _MOST_COLUMNS = 50_000
 _UNUSUAL = re.compile(r"[^0-9.+-]")  # spaces, exponents and underscores take the careful way
 # A column is numeric with a few dirty cells, not a text, when at least this share of its cells are numbers.
 _MOSTLY = 0.9
-_ID_NAMES = (
+ID_NAMES = (
     "id",
     "uuid",
     "guid",
@@ -225,7 +225,7 @@ class Column:
 
     def _counts_rows(self) -> bool:
         """Whether this is a running number: an id by name, whole, and different in every row."""
-        is_id = normal_name(self.name) in _ID_NAMES or _ID_ENDING.search(self.name) is not None
+        is_id = normal_name(self.name) in ID_NAMES or _ID_ENDING.search(self.name) is not None
         if _NAMELESS.fullmatch(self.name) and self.minimum is not None and self.maximum is not None:
             is_id = self.minimum in (0, 1) and self.maximum - self.minimum == self.present - 1
         return is_id and self.integers == self.present and self.all_different
