@@ -67,7 +67,7 @@ def load_split(job: Job) -> Split:
         train, evaluation = everything, read_labelled(other, part, job, options, told)
         how = {"eval_path": job.spec.eval_data or job.spec.data, "eval_part": part}
         if options.drop_duplicates:
-            evaluation = _without_known(evaluation, set(train.hashes), job)
+            evaluation = _without_known(evaluation, set(train.hashes), told, job)
     else:
         indices, how = _divide(everything, job, options)
         train, evaluation = (_take(everything, part) for part in indices)
@@ -211,8 +211,14 @@ def _like(source: Source, evaluation: LabelledRows) -> LabelledRows:
     return replace(evaluation, rows=rows)
 
 
-def _without_known(evaluation: LabelledRows, known: set[int], job: Job) -> LabelledRows:
+def _without_known(evaluation: LabelledRows, known: set[int], part: str, job: Job) -> LabelledRows:
     kept = [index for index, number in enumerate(evaluation.hashes) if number not in known]
+    if evaluation.rows and not kept:
+        raise DataError(
+            "No rows are left to score on",
+            f"every row of the {part} part stands in the training data too, and drop_duplicates leaves such rows out",
+            "Name other rows to score on, or name none: then some of the training rows are held out.",
+        )
     if len(kept) < len(evaluation.rows):
         job.events.notice(f"{len(evaluation.rows) - len(kept):,} evaluation rows stand in training too; left out")
     return _take(evaluation, kept)

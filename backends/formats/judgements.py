@@ -196,7 +196,17 @@ def judge_parts(evidence: Evidence) -> None:
             "They are neither trained on nor scored; write train, validation or test.",
         )
     for name in set(tally.read) - {UNKNOWN_PART, evidence.dataset.training_part}:
-        if tally.read[name] and not tally.usable[name]:
+        if tally.usable[name] > 0:
+            continue
+        if tally.options.drop_duplicates and tally.copies[name]:
+            evidence.findings.error(
+                "no-evaluation-rows",
+                f"every row of the {name} part stands in the training data too, so drop_duplicates leaves none to "
+                "score on",
+                f"{name} part",
+                "Name other rows to score on, or name none: then some of the training rows are held out.",
+            )
+        elif tally.read[name]:
             evidence.findings.error(
                 "no-evaluation-rows",
                 f"none of the {tally.read[name]:,} rows of the {name} part can be used",

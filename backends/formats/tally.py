@@ -37,6 +37,7 @@ class Tally:
     repaired: Counter[str] = field(default_factory=Counter)
     filtered: Counter[str] = field(default_factory=Counter)
     low_quality: Counter[str] = field(default_factory=Counter)
+    copies: Counter[str] = field(default_factory=Counter)
     stats: dict[str, Any] = field(default_factory=dict)
     decimal_comma: bool = False
     is_low: bool = False  # whether the row that was kept last is not trained on by its mark of quality
@@ -200,6 +201,7 @@ class Texts:
                 tally.findings.warn(code, told.format(places[1]) + how, places[0], fix)
             tally.findings.count(code, pairs.count - len(pairs.earliest()))
 
+        tally.copies = again
         fix = "Copies on both sides of the split make the score look better than it is; --prepare drop_duplicates=yes"
         note("duplicate", twice, f"same {what} as {{}}", fix)
         fix = "The score is too good on rows that training saw; --prepare drop_duplicates=yes leaves them out there."

@@ -999,3 +999,20 @@ def test_the_places_of_rows_whose_column_names_another_part(tmp_path: Path) -> N
     rows[4]["label"] = rows[35]["label"] = ""
     profile = profile_of(comma(tmp_path / "t.csv", rows))
     assert [each.where for each in profile.warnings if each.code == "empty-label"] == ["row 5", "row 36 of test"]
+
+
+@pytest.mark.parametrize("task", [TEXT, TABLE])
+def test_evaluation_data_that_is_the_training_data_is_called_that(tmp_path: Path, task: str) -> None:
+    path = comma(tmp_path / "t.csv", rows_of())
+    prepare = {"drop_duplicates": "yes"}
+    (error,) = profile_of(path, task, prepare, path).errors
+    assert (
+        error.code == "no-evaluation-rows"
+        and "every row of the validation part stands in the training" in error.message
+    )
+    with pytest.raises(DataError) as caught:
+        split(tmp_path / "run", path, task, prepare, eval_data=str(path))
+    assert "stands in the training data too" in caught.value.why
+    other = comma(tmp_path / "e.csv", [{**row, "label": ""} for row in rows_of(9, 100)])
+    (error,) = profile_of(path, task, prepare, other).errors
+    assert "none of the 9 rows" in error.message
