@@ -61,7 +61,10 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
         _judge_numbers(task, tally, table, column)
         warn_little(task.minimum, usable, findings)
         return
-    counts = merged_counts(labels.counts) if tally.options.merge_spellings else labels.counts
+    counts = labels.counts
+    if tally.options.merge_spellings:
+        counts = merged_counts(counts)
+        tally.stats["merged_labels"] = _merges(labels.counts)
     if len(counts) < 2:
         findings.error(
             "one-class",
@@ -119,6 +122,15 @@ def merged_counts(counts: Counter[str]) -> Counter[str]:
     for label, chosen in merged_spellings(counts).items():
         merged[chosen] += counts[label]
     return merged
+
+
+def _merges(counts: Counter[str]) -> dict[str, dict[str, int]]:
+    """For each label that others became one with: those others, and how many rows each of them had."""
+    merges: dict[str, dict[str, int]] = defaultdict(dict)
+    for label, chosen in merged_spellings(counts).items():
+        if label != chosen:
+            merges[chosen][label] = counts[label]
+    return dict(merges)
 
 
 def merged_spellings(counts: Counter[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts
+from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts, merged_counts
 from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.leaks import LeakWatch
 from backends.formats.row_faults import plain_fault, row_words
@@ -65,8 +65,9 @@ class LabelCheck:
         elif lengths := self.texts.lengths():
             tally.stats["lengths"] = lengths
         if not self.task.numeric_label:
-            tally.stats["labels"] = dict(self.labels.counts.most_common(LABELS_SHOWN))
-            tally.stats["label_count"] = len(self.labels.counts)
+            counts = merged_counts(self.labels.counts) if tally.options.merge_spellings else self.labels.counts
+            tally.stats["labels"] = dict(counts.most_common(LABELS_SHOWN))
+            tally.stats["label_count"] = len(counts)
 
 
 def _judge_features(tally: Tally, table: TableSummary, target: str) -> None:

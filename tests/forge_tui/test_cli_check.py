@@ -378,6 +378,18 @@ def test_what_a_preparation_leaves(
 # --- lengths -----------------------------------------------------------------------------------------------------
 
 
+def test_merged_spellings_are_shown(cli: Cli, tmp_path: Path) -> None:
+    rows = [{**row, "label": "SPAM" if n == 7 else row["label"]} for n, row in enumerate(texts())]
+    path = table(tmp_path / "t.csv", rows)
+    told = cli("check", str(path), "--prepare", "merge_spellings=yes")
+    assert "merged as you chose: 'SPAM' (1) into 'spam'" in told.out and "label rows: ham 30, spam 30" in told.out
+    stats = json.loads(cli("check", str(path), "--prepare", "merge_spellings=yes", "--json").out)["stats"]
+    assert stats["merged_labels"] == {"spam": {"SPAM": 1}} and stats["label_count"] == 2
+    assert "merged" not in cli("check", str(path)).out
+    told = cli("check", str(table(tmp_path / "t.csv", texts())), "--prepare", "merge_spellings=yes")
+    assert "merged as you chose: nothing" in told.out
+
+
 def test_texts_longer_than_the_model_reads_are_named(cli: Cli, tmp_path: Path) -> None:
     rows = [{**row, "text": "x" * (400 if n in (4, 30) else 20) + f" {n}"} for n, row in enumerate(texts())]
     path = table(tmp_path / "t.csv", rows)
