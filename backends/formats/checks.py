@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backends.contract import DataError, DatasetProfile, UsageError
 from backends.formats.check_pass import Pass
-from backends.formats.check_plan import Plan, make_plan, preview_of
+from backends.formats.check_plan import Plan, check_choices, make_plan, preview_of
 from backends.formats.check_request import CheckRequest
 from backends.formats.datasets import Glance, glance, open_data
 from backends.formats.source import Dataset
@@ -32,6 +32,7 @@ def check(request: CheckRequest) -> DatasetProfile:
         looked = glance(dataset)
     except DataError as error:
         return DatasetProfile(str(request.path), None, None, None, 0, request.task, errors=error.findings)
+    check_choices(request.preparation, looked.table)
     plan = make_plan(task, dataset, looked.table, looked, request.columns)
     if request.on_first is not None:
         request.on_first(_first_answer(dataset, looked, plan, request))

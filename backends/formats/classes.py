@@ -155,9 +155,11 @@ def judge_classes(
             f"class {label}",
             "It is trained on and never scored; add rows or merge it.",
         )
-    unseen = [label for label in labels.elsewhere if label not in counts]
+    spelled = str.casefold if merged else str
+    known = set(map(spelled, counts))
+    unseen = [label for label in labels.elsewhere if spelled(label) not in known]
     if unseen:
-        scored = any(label in counts for label in labels.elsewhere)
+        scored = len(unseen) < len(labels.elsewhere)
         (findings.warn if scored else findings.error)(
             "unseen-class",
             f"{sum(labels.elsewhere[label] for label in unseen):,} evaluation rows are of classes that training "

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.contract import UsageError, nearest
-from backends.formats.check_plan import Plan
+from backends.formats.check_plan import COLUMN_CHOICES, Plan, check_choices
 from backends.formats.check_request import CheckRequest
 from backends.formats.classes import fewest_rows
 from backends.formats.columns import TableSummary
@@ -247,16 +246,10 @@ def judge_lengths(evidence: Evidence) -> None:
 
 def judge_preparation(evidence: Evidence) -> None:
     """Whether the columns that were chosen for something are there and hold what that needs."""
+    check_choices(evidence.request.preparation, evidence.table)  # for rows whose first ones told no columns
     kinds = {"quality_column": ("number",), "weight_column": ("number",), "time_column": ("number", "date")}
-    for option in ("quality_column", "weight_column", "group_column", "time_column"):
+    for option in COLUMN_CHOICES:
         name = getattr(evidence.request.preparation, option)
-        if name is not None and name not in evidence.table.columns:
-            names = tuple(evidence.table.columns)
-            raise UsageError(
-                f"There is no column {name!r} for {option}",
-                f"the columns are {', '.join(names[:30])}",
-                f"Correct it{nearest(name, names)}.",
-            )
         if name is not None and evidence.table.columns[name].kind not in (*kinds.get(option, ()), "constant"):
             if option in kinds:
                 evidence.findings.error(
@@ -274,9 +267,6 @@ def judge_preparation(evidence: Evidence) -> None:
             f"column {group}",
             "Choose another column, or leave group_column out.",
         )
-    if evidence.request.preparation.quality_from is not None and evidence.request.preparation.quality_column is None:
-        fix = "Add --prepare quality_column=NAME"
-        raise UsageError("quality_from says nothing alone", "no quality_column was named", fix)
     if evidence.tally.filtered:
         evidence.tally.stats["filtered"] = dict(evidence.tally.filtered)
     low, usable = sum(evidence.tally.low_quality.values()), evidence.tally.usable["train"]

@@ -268,6 +268,10 @@ def test_evaluation_labels_follow_the_spellings_of_training(tmp_path: Path) -> N
         split(tmp_path / "all", path, eval_data=str(other))
     found = split(tmp_path / "one", path, TEXT, {"merge_spellings": "yes"}, eval_data=str(other))
     assert Counter(found.evaluation.labels) == {"yes": 4, "No": 4}
+    profile = profile_of(path, TEXT, {"merge_spellings": "yes"}, other)
+    assert profile.ok and [each.message for each in profile.warnings if each.code == "unseen-class"] == [
+        "4 evaluation rows are of classes that training never sees: never"
+    ]
     assert "4 evaluation rows are of classes that training never sees (never)" in notices(tmp_path / "one")
 
 
