@@ -17,10 +17,11 @@ from backends.formats.classes import FEWEST_ROWS, merged_spellings
 from backends.formats.columns import TableSummary, summarise
 from backends.formats.datasets import open_data, read_part
 from backends.formats.distinct import as_hashes, normal_hash
+from backends.formats.findings import CORRECT_IT, NOT_READ, Findings, is_lost_row, place_in
 from backends.formats.row_faults import plain_fault, row_words
 from backends.formats.rows import Row
 from backends.formats.source import Dataset, Source
-from backends.formats.split import split_by_time, split_groups, split_rows
+from backends.formats.split import FEWEST_TRAINED, split_by_time, split_groups, split_rows
 from backends.formats.tally import byte_length, choice_against, low_quality
 from backends.formats.values import as_label, as_number, as_text, as_timestamp
 from backends.job import Job
@@ -62,10 +63,11 @@ def load_split(job: Job) -> Split:
     if job.spec.eval_data or job.spec.eval_part:
         other = evaluation_data(Path(job.spec.eval_data), job.spec.eval_part) if job.spec.eval_data else dataset
         part = job.spec.eval_part or other.training_part
-        train, evaluation = everything, read_labelled(other, part, job, options)
+        told = "validation" if job.spec.eval_data else part  # as the check calls it
+        train, evaluation = everything, read_labelled(other, part, job, options, told)
         how = {"eval_path": job.spec.eval_data or job.spec.data, "eval_part": part}
         if options.drop_duplicates:
-            evaluation = _without_known(evaluation, set(train.hashes), job)
+            evaluation = _without_known(evaluation, set(train.hashes), told, job)
     else:
         indices, how = _divide(everything, job, options)
         train, evaluation = (_take(everything, part) for part in indices)
@@ -81,7 +83,8 @@ def load_split(job: Job) -> Split:
                 "Check the data with: forge-tui check; with time_column the latest rows may hold the others.",
             )
         evaluation = _of_known_classes(evaluation, set(classes), job)
-    if len(train.rows) < FEWEST_ROWS - 1 or not evaluation.rows:
+    too_few = not how.get("eval_path") and len(everything.rows) < FEWEST_ROWS
+    if too_few or len(train.rows) < FEWEST_TRAINED or not evaluation.rows:
         raise DataError(
             "There are too few rows to train and evaluate",
             f"{len(train.rows)} for training and {len(evaluation.rows)} for evaluation can be used",
@@ -101,8 +104,10 @@ def load_split(job: Job) -> Split:
     return Split(seen, evaluation, classes, train)
 
 
-def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOptions) -> LabelledRows:
-    """Every usable row of a part; the data desk and what was chosen decide which are.
+def read_labelled(
+    dataset: Dataset, part: str, job: Job, options: PreparationOptions, told: str | None = None
+) -> LabelledRows:
+    """Every usable row of a part; the data desk and what was chosen decide which are. `told` is the part in messages.
 
     Raises DataError at the first row that cannot be used, where that was chosen.
     """
@@ -114,13 +119,15 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
     left_out: Counter[str] = Counter()
     columns = job.spec.columns
     source = dataset.first
-    for row, source in read_part(dataset, part):
+    notes = Findings()
+    notes.part = told
+    for row, source in read_part(dataset, part, notes):
         values = {role: row.cells.get(column) for role, column in columns.items()}
         fault = plain_fault(job.task.data, values, source.decimal_comma)
         if fault is not None:
             if options.bad_rows == "stop" or (fault.stops and options.bad_rows != "drop"):
                 fix = "Correct it, or leave such rows out: --prepare bad_rows=drop"
-                raise DataError("A row cannot be used", fault.message, fix, row.where)
+                raise DataError("A row cannot be used", fault.message, fix, place_in(told, row.where))
             left_out[fault.code] += 1
             continue
         words = row_words(job.task.data, values, row.cells)
@@ -139,10 +146,16 @@ def read_labelled(dataset: Dataset, part: str, job: Job, options: PreparationOpt
         labels.append(as_number(cell, source.decimal_comma) if job.task.numeric_label else as_label(cell))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
+    if options.bad_rows == "stop":
+        for found in notes.warnings():
+            if is_lost_row(found, dataset.format):
+                raise DataError("A row cannot be read", found.message, CORRECT_IT, found.where)
+    dropped = sum(left_out.values())
+    left_out.update({code: count for code, count in notes.counts.items() if code in NOT_READ})
     if left_out:
-        told = ", ".join(f"{count:,} {why}" for why, count in left_out.most_common())
-        job.events.notice(f"rows left out of the {part} part: {told}")
-    return LabelledRows(source, rows, labels, sum(left_out.values()), hashes, weights)
+        reasons = ", ".join(f"{count:,} {why}" for why, count in left_out.most_common())
+        job.events.notice(f"rows left out of the {told or part} part: {reasons}")
+    return LabelledRows(source, rows, labels, dropped, hashes, weights)
 
 
 def _weight(row: Row, options: PreparationOptions, decimal_comma: bool) -> float:
@@ -198,8 +211,14 @@ def _like(source: Source, evaluation: LabelledRows) -> LabelledRows:
     return replace(evaluation, rows=rows)
 
 
-def _without_known(evaluation: LabelledRows, known: set[int], job: Job) -> LabelledRows:
+def _without_known(evaluation: LabelledRows, known: set[int], part: str, job: Job) -> LabelledRows:
     kept = [index for index, number in enumerate(evaluation.hashes) if number not in known]
+    if evaluation.rows and not kept:
+        raise DataError(
+            "No rows are left to score on",
+            f"every row of the {part} part stands in the training data too, and drop_duplicates leaves such rows out",
+            "Name other rows to score on, or name none: then some of the training rows are held out.",
+        )
     if len(kept) < len(evaluation.rows):
         job.events.notice(f"{len(evaluation.rows) - len(kept):,} evaluation rows stand in training too; left out")
     return _take(evaluation, kept)

@@ -13,9 +13,8 @@ from backends.formats.check_plan import Plan, preview_of
 from backends.formats.check_request import CheckRequest
 from backends.formats.columns import TableSummary
 from backends.formats.datasets import Glance, batches_of, by_part
-from backends.formats.findings import Findings
+from backends.formats.findings import NOT_READ, Findings
 from backends.formats.judgements import (
-    NOT_READ,
     Evidence,
     judge_lengths,
     judge_parts,
@@ -75,6 +74,8 @@ class Pass:
             for found in error.findings:
                 self.findings.error(found.code, found.message, found.where, found.fix)
             return self._profile()
+        finally:
+            self.findings.part = None
         evidence = Evidence(self.request, self.dataset, self.plan, self.table, self.tally)
         if says_nothing(evidence):
             return self._profile()
@@ -127,6 +128,7 @@ class Pass:
             self.tally.decimal_comma = source.decimal_comma
             if isinstance(self.check, MediaCheck):
                 self.check.base = source.path.parent
+            self.findings.part = self._told(part)
             for number, batch in enumerate(batches_of(self.dataset, source, self.findings)):
                 if not number and part != self.dataset.training_part and self._lacks_columns(batch, source, part):
                     break
@@ -134,6 +136,7 @@ class Pass:
                     if name != "train" and part == self.dataset.training_part and self.request.eval_path is not None:
                         continue  # other data was named to score on
                     self.tally.part = name
+                    self.findings.part = self._told(name)
                     self.tally.read[name] += len(some)
                     if name == UNKNOWN_PART:
                         continue
@@ -141,9 +144,14 @@ class Pass:
                         self.table.add(some)
                     if self.check is not None:
                         self.check.add(some)
+                self.findings.part = self._told(part)
                 if self.request.on_progress is not None and batch.share is not None:
                     self.request.on_progress((done + size * batch.share) / max(1, sum(sizes)))
             done += size
+
+    def _told(self, part: str) -> str | None:
+        """The part as it is told with the place of a row; the training part goes without saying."""
+        return None if part in ("train", self.dataset.training_part) else part
 
     def _lacks_columns(self, batch: Batch, source: Source, part: str) -> bool:
         """Whether an evaluation file has not the columns of the training file, which is told."""

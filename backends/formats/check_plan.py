@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backends.contract import TaskProposal, UsageError, nearest
+from backends.contract import PreparationOptions, TaskProposal, UsageError, nearest
 from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.datasets import Glance
 from backends.formats.preview import preview
@@ -15,6 +15,9 @@ from backends.formats.roles import Roles, propose_roles
 from backends.formats.shapes import Shape, shapes_of
 from backends.formats.source import Dataset
 from backends.registry import TASK_DATA, TaskData, find_data
+
+# The choices about rows that name a column.
+COLUMN_CHOICES = ("quality_column", "weight_column", "group_column", "time_column")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,22 @@ def _check_names(table: TableSummary, given: Mapping[str, str]) -> None:
             names = tuple(table.columns)
             fix = f"Correct it{nearest(column, names)}."
             raise UsageError(f"There is no column {column!r}", f"the columns are {', '.join(names[:30])}", fix)
+
+
+def check_choices(chosen: PreparationOptions, table: TableSummary) -> None:
+    """What was chosen about rows must name columns that are there; raises UsageError where it does not."""
+    names = tuple(table.columns)
+    for option in COLUMN_CHOICES if names else ():
+        name = getattr(chosen, option)
+        if name is not None and name not in names:
+            raise UsageError(
+                f"There is no column {name!r} for {option}",
+                f"the columns are {', '.join(names[:30])}",
+                f"Correct it{nearest(name, names)}.",
+            )
+    if chosen.quality_from is not None and chosen.quality_column is None:
+        fix = "Add --prepare quality_column=NAME"
+        raise UsageError("quality_from says nothing alone", "no quality_column was named", fix)
 
 
 def preview_of(plan: Plan, looked: Glance) -> list[dict[str, Any]]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from backends.contract import DataError, DatasetProfile, UsageError
+from backends.contract import DataError, DatasetProfile, Finding, UsageError
 from backends.formats.check_pass import Pass
-from backends.formats.check_plan import Plan, make_plan, preview_of
+from backends.formats.check_plan import Plan, check_choices, make_plan, preview_of
 from backends.formats.check_request import CheckRequest
 from backends.formats.datasets import Glance, glance, open_data
 from backends.formats.source import Dataset
-from backends.registry import find_data
+from backends.registry import TaskData, find_data
 
 
 def check_data(path: Path, task_id: str | None = None, given: Mapping[str, str] | None = None) -> DatasetProfile:
@@ -28,10 +28,27 @@ def check(request: CheckRequest) -> DatasetProfile:
     """
     task = find_data(request.task) if request.task else None
     try:
-        dataset = _with_evaluation(open_data(request.path), request)
-        looked = glance(dataset)
+        return _checked(request, task)
     except DataError as error:
-        return DatasetProfile(str(request.path), None, None, None, 0, request.task, errors=error.findings)
+        return _unreadable(request, error.findings)
+    except MemoryError:
+        fix = "Free some memory; divide what is very long, or name a part of the data."
+        found = Finding("out-of-memory", "the memory of this machine is too small for it", request.path.name, fix)
+    except RecursionError:
+        fix = "Write it flatter; hundreds of lists or objects inside each other cannot be worked with."
+        found = Finding("too-deep", "it holds values that are nested hundreds of levels deep", request.path.name, fix)
+    return _unreadable(request, (found,))
+
+
+def _unreadable(request: CheckRequest, errors: tuple[Finding, ...]) -> DatasetProfile:
+    return DatasetProfile(str(request.path), None, None, None, 0, request.task, errors=errors)
+
+
+def _checked(request: CheckRequest, task: TaskData | None) -> DatasetProfile:
+    """The same for data that can be opened; what it raises is an error of the data or of the request."""
+    dataset = _with_evaluation(open_data(request.path), request)
+    looked = glance(dataset)
+    check_choices(request.preparation, looked.table)
     plan = make_plan(task, dataset, looked.table, looked, request.columns)
     if request.on_first is not None:
         request.on_first(_first_answer(dataset, looked, plan, request))

@@ -11,13 +11,14 @@ from typing import Any
 from backends.formats.columns import TableSummary
 from backends.formats.findings import Findings
 from backends.formats.roles import MOST_CLASS_IDS
+from backends.formats.split import FEWEST_TRAINED, HELD_OUT_SHARE, held_out_of
 from backends.formats.tally import Tally
 from backends.formats.values import as_label, as_text
 from backends.registry import Minimum, TaskData
 
 LABELS_SHOWN = 200
-# Below this many usable rows there is nothing to hold out and still learn from.
-FEWEST_ROWS = 4
+# Below this many usable rows there is nothing to hold out and still learn from: two are scored, three are trained on.
+FEWEST_ROWS = FEWEST_TRAINED + 2
 _CLASSES_LISTED = 10_000
 # What people write between words in several ways; signs elsewhere are often all that tells two classes apart.
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[\s_.-]+(?=[^\W\d_])|(?<=\w)\.$")
@@ -25,18 +26,23 @@ _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[\s_.-]+(?=[^\W\d_])|(?<=\w)\.$")
 
 @dataclass
 class Labels:
-    """How often each class stands in the training part, and in how many spellings."""
+    """How often each class stands in the training part, and in how many spellings.
+
+    `low` counts those of its rows that are not trained on by their mark of quality.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
+    low: Counter[str] = field(default_factory=Counter)
     elsewhere: Counter[str] = field(default_factory=Counter)
     spellings: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
 
-    def add(self, cell: Any, part: str) -> int:
-        """Count the label of a row; returns a number that stands for it."""
+    def add(self, cell: Any, part: str, is_low: bool = False) -> int:
+        """Count the label of a row, which may be of low quality; returns a number that stands for the label."""
         label = as_label(cell)
         if part == "train":
             self.counts[label] += 1
+            self.low[label] += is_low
             if len(self.spellings) < _CLASSES_LISTED:
                 self.spellings.add(as_text(cell))
         else:
@@ -48,14 +54,17 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
     """Whether there is enough to learn: rows, classes, spellings; what no run could survive is an error."""
     findings, usable = tally.findings, tally.usable["train"]
     column = roles[str(task.label_role)]
-    if usable < FEWEST_ROWS:
+    if usable < fewest_rows(tally):
         say_too_few(task, tally, table, roles, column)
         return
     if task.numeric_label:
         _judge_numbers(task, tally, table, column)
         warn_little(task.minimum, usable, findings)
         return
-    counts = merged_counts(labels.counts) if tally.options.merge_spellings else labels.counts
+    counts = labels.counts
+    if tally.options.merge_spellings:
+        counts = merged_counts(counts)
+        tally.stats["merged_labels"] = _merges(labels.counts)
     if len(counts) < 2:
         findings.error(
             "one-class",
@@ -72,9 +81,39 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
             "Choose another column; a number is predicted by tabular-regression.",
         )
         return
+    if fewest_rows(tally) == FEWEST_ROWS and not _can_be_divided(labels.counts):
+        findings.error(
+            "no-evaluation-rows",
+            f"nothing can be held out to score on: {sum(count == 1 for count in labels.counts.values()):,} of "
+            f"{len(labels.counts):,} classes have a single row",
+            f"column {column}",
+            "Add rows to the classes, or name other data to score on: --eval-data FILE",
+        )
+        return
+    good = labels.counts - labels.low
+    good = merged_counts(good) if tally.options.merge_spellings else good
+    if len(good) == 1 and good.total() >= fewest_rows(tally):
+        findings.error(
+            "one-class",
+            f"the rows that {tally.options.quality_column!r} leaves to train on are all of class {next(iter(good))!r}",
+            f"column {tally.options.quality_column}",
+            "Choose a lower quality_from, or another column.",
+        )
+        return
     judge_classes(task.minimum, counts, labels, tally.options.merge_spellings, column, findings)
     if "class" not in task.minimum.unit:
         warn_little(task.minimum, usable, findings)
+
+
+def fewest_rows(tally: Tally) -> int:
+    """How many rows training needs: with those that are held out of it, unless there are others to score on."""
+    return FEWEST_TRAINED if any(tally.read[part] for part in ("validation", "test")) else FEWEST_ROWS
+
+
+def _can_be_divided(counts: Counter[str]) -> bool:
+    """Whether the split leaves rows on both sides; only classes of single rows, or very few rows, forbid it."""
+    held_out = sum(held_out_of(list(counts.values()), HELD_OUT_SHARE))
+    return 0 < held_out <= sum(counts.values()) - FEWEST_TRAINED
 
 
 def merged_counts(counts: Counter[str]) -> Counter[str]:
@@ -83,6 +122,15 @@ def merged_counts(counts: Counter[str]) -> Counter[str]:
     for label, chosen in merged_spellings(counts).items():
         merged[chosen] += counts[label]
     return merged
+
+
+def _merges(counts: Counter[str]) -> dict[str, dict[str, int]]:
+    """For each label that others became one with: those others, and how many rows each of them had."""
+    merges: dict[str, dict[str, int]] = defaultdict(dict)
+    for label, chosen in merged_spellings(counts).items():
+        if label != chosen:
+            merges[chosen][label] = counts[label]
+    return dict(merges)
 
 
 def merged_spellings(counts: Counter[str]) -> dict[str, str]:
@@ -107,9 +155,11 @@ def judge_classes(
             f"class {label}",
             "It is trained on and never scored; add rows or merge it.",
         )
-    unseen = [label for label in labels.elsewhere if label not in counts]
+    spelled = str.casefold if merged else str
+    known = set(map(spelled, counts))
+    unseen = [label for label in labels.elsewhere if spelled(label) not in known]
     if unseen:
-        scored = any(label in counts for label in labels.elsewhere)
+        scored = len(unseen) < len(labels.elsewhere)
         (findings.warn if scored else findings.error)(
             "unseen-class",
             f"{sum(labels.elsewhere[label] for label in unseen):,} evaluation rows are of classes that training "
@@ -154,7 +204,7 @@ def say_too_few(task: TaskData, tally: Tally, table: TableSummary, roles: Mappin
         "too-few-rows",
         f"only {usable} {'row' if usable == 1 else 'rows'} can be used: {why}",
         f"column {empty[0] if empty else column}",
-        f"At least {FEWEST_ROWS} are needed to train and evaluate, "
+        f"At least {fewest_rows(tally)} are needed to train and evaluate, "
         f"{task.minimum.absolute} {task.minimum.unit} to be useful.",
     )
 

@@ -30,7 +30,7 @@ _MOST_COLUMNS = 50_000
 _UNUSUAL = re.compile(r"[^0-9.+-]")  # spaces, exponents and underscores take the careful way
 # A column is numeric with a few dirty cells, not a text, when at least this share of its cells are numbers.
 _MOSTLY = 0.9
-_ID_NAMES = (
+ID_NAMES = (
     "id",
     "uuid",
     "guid",
@@ -229,7 +229,7 @@ class Column:
     def is_called_id(self) -> bool:
         """Whether it is named like what tells rows apart; `id (2)` is the second column called id."""
         name = _SAME_NAME.sub("", self.name)
-        return normal_name(name) in _ID_NAMES or _ID_ENDING.search(name) is not None
+        return normal_name(name) in ID_NAMES or _ID_ENDING.search(name) is not None
 
     @property
     def kind(self) -> str:

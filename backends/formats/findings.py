@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from backends.contract import Finding
 
 PLACES_KEPT = 20
+_RECORD = re.compile(r"(?:row|line) [\d,]+(?=,|$)")
+
+
+# Rows that were left out while they were read, before any task looked at them.
+NOT_READ = ("unreadable-row", "ragged-row", "not-an-object")
+CORRECT_IT = "Correct it or delete the row."
 
 
 @dataclass(frozen=True)
@@ -22,21 +29,36 @@ class Fault:
     stops: bool = False
 
 
+def place_in(part: str | None, where: str) -> str:
+    """The place of a row or a line with its part, `row 3 of validation`; other places as they are."""
+    return where if part is None else _RECORD.sub(lambda found: f"{found[0]} of {part}", where, count=1)
+
+
+def is_lost_row(found: Finding, data_format: str) -> bool:
+    """Whether a finding of a reader tells of a row that nobody could use."""
+    while_mixing = data_format == "mix"
+    return found.code in NOT_READ or (while_mixing and found.code.startswith(("chat-", "empty-", "sides-")))
+
+
 @dataclass
 class Findings:
-    """Findings by code, in the order they were first met; memory stays bounded on any file."""
+    """Findings by code, in the order they were first met; memory stays bounded on any file.
+
+    While `part` names another part than training, rows and lines are those of that part, and their places say so.
+    """
 
     kept: list[tuple[bool, Finding]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     fixes: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    part: str | None = None
 
     def error(self, code: str, message: str, where: str, fix: str) -> None:
         """Note something no run could survive."""
-        self._add(True, Finding(code, message, where, fix))
+        self._add(True, Finding(code, message, place_in(self.part, where), fix))
 
     def warn(self, code: str, message: str, where: str, fix: str) -> None:
         """Note something to know that does not stop a run."""
-        self._add(False, Finding(code, message, where, fix))
+        self._add(False, Finding(code, message, place_in(self.part, where), fix))
 
     def _add(self, fatal: bool, finding: Finding) -> None:
         self.counts[finding.code] += 1

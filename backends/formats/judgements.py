@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.contract import UsageError, nearest
-from backends.formats.check_plan import Plan
+from backends.formats.check_plan import COLUMN_CHOICES, Plan, check_choices
 from backends.formats.check_request import CheckRequest
+from backends.formats.classes import fewest_rows
 from backends.formats.columns import TableSummary
-from backends.formats.findings import Findings
+from backends.formats.findings import CORRECT_IT, Findings, is_lost_row
 from backends.formats.parts import UNKNOWN_PART, part_of_name
 from backends.formats.shapes import shapes_of
 from backends.formats.source import Dataset
@@ -233,7 +233,17 @@ def judge_parts(evidence: Evidence) -> None:
             "They are neither trained on nor scored; write train, validation or test.",
         )
     for name in set(tally.read) - {UNKNOWN_PART, evidence.dataset.training_part}:
-        if tally.read[name] and not tally.usable[name]:
+        if tally.usable[name] > 0:
+            continue
+        if tally.options.drop_duplicates and tally.copies[name]:
+            evidence.findings.error(
+                "no-evaluation-rows",
+                f"every row of the {name} part stands in the training data too, so drop_duplicates leaves none to "
+                "score on",
+                f"{name} part",
+                "Name other rows to score on, or name none: then some of the training rows are held out.",
+            )
+        elif tally.read[name]:
             evidence.findings.error(
                 "no-evaluation-rows",
                 f"none of the {tally.read[name]:,} rows of the {name} part can be used",
@@ -274,16 +284,10 @@ def judge_lengths(evidence: Evidence) -> None:
 
 def judge_preparation(evidence: Evidence) -> None:
     """Whether the columns that were chosen for something are there and hold what that needs."""
+    check_choices(evidence.request.preparation, evidence.table)  # for rows whose first ones told no columns
     kinds = {"quality_column": ("number",), "weight_column": ("number",), "time_column": ("number", "date")}
-    for option in ("quality_column", "weight_column", "group_column", "time_column"):
+    for option in COLUMN_CHOICES:
         name = getattr(evidence.request.preparation, option)
-        if name is not None and name not in evidence.table.columns:
-            names = tuple(evidence.table.columns)
-            raise UsageError(
-                f"There is no column {name!r} for {option}",
-                f"the columns are {', '.join(names[:30])}",
-                f"Correct it{nearest(name, names)}.",
-            )
         if name is not None and evidence.table.columns[name].kind not in (*kinds.get(option, ()), "constant"):
             if option in kinds:
                 evidence.findings.error(
@@ -301,35 +305,28 @@ def judge_preparation(evidence: Evidence) -> None:
             f"column {group}",
             "Choose another column, or leave group_column out.",
         )
-    if evidence.request.preparation.quality_from is not None and evidence.request.preparation.quality_column is None:
-        fix = "Add --prepare quality_column=NAME"
-        raise UsageError("quality_from says nothing alone", "no quality_column was named", fix)
     if evidence.tally.filtered:
         evidence.tally.stats["filtered"] = dict(evidence.tally.filtered)
     low, usable = sum(evidence.tally.low_quality.values()), evidence.tally.usable["train"]
-    if low and low >= usable:
+    if low and usable - low < fewest_rows(evidence.tally) <= usable:
         evidence.findings.error(
             "low-quality",
-            f"all {usable:,} training rows are left out by {evidence.request.preparation.quality_column!r}",
+            f"{low:,} of {usable:,} training rows are left out by {evidence.request.preparation.quality_column!r}; "
+            f"at least {fewest_rows(evidence.tally)} must be left to train and evaluate",
             f"column {evidence.request.preparation.quality_column}",
-            "Choose a lower quality_from.",
+            "Choose a lower quality_from, or another column.",
         )
     if evidence.tally.low_quality:
         evidence.tally.stats["low_quality"] = dict(evidence.tally.low_quality)
-
-
-# Rows that were left out while they were read, before any task looked at them.
-NOT_READ = ("unreadable-row", "ragged-row", "not-an-object")
 
 
 def judge_stopping(evidence: Evidence) -> None:
     """Where no run may start while a row cannot be used, rows that could not even be read stop it too."""
     if evidence.request.preparation.bad_rows != "stop":
         return
-    while_mixing = evidence.dataset.format == "mix"
     for found in evidence.findings.warnings():
-        if found.code in NOT_READ or (while_mixing and found.code.startswith(("chat-", "empty-", "sides-"))):
-            evidence.findings.error(f"{found.code}-stops", found.message, found.where, "Correct it or delete the row.")
+        if is_lost_row(found, evidence.dataset.format):
+            evidence.findings.error(f"{found.code}-stops", found.message, found.where, CORRECT_IT)
 
 
 def _evaluation_beside(path: Path) -> Path | None:

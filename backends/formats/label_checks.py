@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts
+from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts, merged_counts
 from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.leaks import LeakWatch
 from backends.formats.row_faults import plain_fault, row_words
@@ -45,7 +45,8 @@ class LabelCheck:
             if tally.filters and not tally.keep(batch, index, byte_length(words)):
                 continue
             tally.usable[tally.part] += 1
-            number = None if task.numeric_label else self.labels.add(values[str(task.label_role)], tally.part)
+            label = values[str(task.label_role)]
+            number = None if task.numeric_label else self.labels.add(label, tally.part, tally.is_low)
             if self.texts.sink is not None:
                 self.texts.for_tokenizer(texts=[as_text(values[role]) for role in task.text_roles])
             self.texts.add(words, batch.places[index], label=None if task.is_tabular else number)
@@ -64,8 +65,9 @@ class LabelCheck:
         elif lengths := self.texts.lengths():
             tally.stats["lengths"] = lengths
         if not self.task.numeric_label:
-            tally.stats["labels"] = dict(self.labels.counts.most_common(LABELS_SHOWN))
-            tally.stats["label_count"] = len(self.labels.counts)
+            counts = merged_counts(self.labels.counts) if tally.options.merge_spellings else self.labels.counts
+            tally.stats["labels"] = dict(counts.most_common(LABELS_SHOWN))
+            tally.stats["label_count"] = len(counts)
 
 
 def _judge_features(tally: Tally, table: TableSummary, target: str) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from backends.formats.classes import FEWEST_ROWS, say_too_few, warn_little
+from backends.formats.classes import fewest_rows, say_too_few, warn_little
 from backends.formats.columns import TableSummary
 from backends.formats.conversations import quick_words
 from backends.formats.distinct import Distinct
@@ -131,7 +131,7 @@ class LanguageCheck:
             tally.usable.subtract(again)
         usable = tally.usable["train"]
         column = next(iter(self.roles.values()), "?")
-        if usable < (1 if self.shape.name == "text" else FEWEST_ROWS):
+        if usable < (1 if self.shape.name == "text" else fewest_rows(tally)):
             say_too_few(self.task, tally, table, self.roles, column)
             return
         if self.shape.name != "text":

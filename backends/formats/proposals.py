@@ -17,7 +17,7 @@ from backends.formats.roles import (
     by_name,
     could_be_classes,
     is_class_ids,
-    language_codes,
+    language_pair,
     propose_roles,
     that_vary,
 )
@@ -258,14 +258,14 @@ def _transformations(table: TableSummary, rows: Rows, given: Mapping[str, str]) 
     """Texts that become other texts: summaries, translations, anything else."""
     if _language("instruction", table, given) is not None and "source" not in given:
         return []
-    pair = language_codes(table.columns) or _language("source-target", table, given)
+    pair = language_pair(table) or _language("source-target", table, given)
     if pair is None or set(pair) != {"source", "target"}:
         return []
     source, target = pair["source"], pair["target"]
     named = normal_name(target)
     strong = normal_name(source) in ("source", "src", "article", "document", "dialogue", "sourcetext")
     strong = strong or named in (*_SUMMARY_NAMES, *_TRANSLATION_NAMES, "tgt", "targettext", "simplified", "corrected")
-    if not (strong or language_codes(table.columns) or "source" in given) or not _is_prose(table.columns[target]):
+    if not (strong or language_pair(table) or "source" in given) or not _is_prose(table.columns[target]):
         return []
     texts = [(as_text(row.get(source)), as_text(row.get(target))) for row in rows]
     texts = [(one, other) for one, other in texts if one.strip() and other.strip()]
@@ -278,7 +278,7 @@ def _transformations(table: TableSummary, rows: Rows, given: Mapping[str, str]) 
     if named in _SUMMARY_NAMES or (ratio < 0.5 and long > 300 and named not in _TRANSLATION_NAMES):
         reason = f"{target!r} is {ratio:.0%} as long as {source!r}: a summary"
         return [TaskProposal("summarization", None, reason), general, generate]
-    if named in _TRANSLATION_NAMES or language_codes(table.columns) or (0.3 < ratio < 3 and _overlap(texts) < 0.25):
+    if named in _TRANSLATION_NAMES or language_pair(table) or (0.3 < ratio < 3 and _overlap(texts) < 0.25):
         reason = f"{source!r} and {target!r} are about as long and share few words: two languages"
         return [TaskProposal("translation", None, reason), general, generate]
     return [general, generate]

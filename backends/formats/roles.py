@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.contract import UsageError, nearest
-from backends.formats.columns import Column, TableSummary
+from backends.formats.columns import ID_NAMES, Column, TableSummary
 from backends.formats.shapes import ASKING_SHAPES, Shape, for_strategy, shapes_of
 from backends.formats.values import normal_name
 from backends.registry import TaskData
@@ -104,11 +104,24 @@ class Roles:
     shape: Shape | None = None
 
 
-def language_codes(columns: Iterable[str]) -> dict[str, str] | None:
-    """Source and target where the columns are called after two languages, and there are no others."""
-    codes = {name: name.rpartition(".")[2].lower() for name in columns}
-    named = [name for name, code in codes.items() if _LANGUAGE.fullmatch(code)]
-    return {"source": named[0], "target": named[1]} if len(named) == 2 == len(codes) else None
+def language_pair(table: TableSummary) -> dict[str, str] | None:
+    """Source and target where two columns of texts are called after languages, and no other column is a text."""
+    codes = {name: name.rpartition(".")[2].lower() for name in table.columns}
+    named = [name for name, code in codes.items() if _LANGUAGE.fullmatch(code) and table.columns[name].holds is None]
+    named = [name for name in named if table.columns[name].kind in _spoken_kinds(codes[name])]
+    others = [column for name, column in table.columns.items() if name not in named]
+    if len(named) != 2 or any(column.kind in ("text", "nested") for column in others):
+        return None
+    noted = [column for column in others if column.kind not in ("identifier", "constant", "empty")]
+    if any(normal_name(column.name.rpartition(".")[2]) not in ID_NAMES for column in noted):
+        if any(table.columns[name].kind != "text" for name in named):
+            return None  # short words beside other columns: a table whose columns happen to be called so
+    return {"source": named[0], "target": named[1]}
+
+
+def _spoken_kinds(code: str) -> tuple[str, ...]:
+    """What a column of a language holds; `id` and `no` name rows far more often than Indonesian and Norwegian."""
+    return ("text",) if code in ID_NAMES else TEXT_KINDS
 
 
 def propose_roles(task: TaskData, table: TableSummary, given: Mapping[str, str], strategy: str | None = None) -> Roles:
@@ -118,8 +131,8 @@ def propose_roles(task: TaskData, table: TableSummary, given: Mapping[str, str],
     """
     shapes = shapes_of(task)
     _check_given(task, shapes, table, given)
-    if "source" in task.roles:
-        given = {**(language_codes(table.columns) or {}), **given}
+    if "source" in task.roles or (task.id == "text-generation" and set(given) <= {"source", "target"}):
+        given = _with_languages(table, given)
     shapes = by_likelihood(for_strategy(shapes, strategy), table)
     best: Roles | None = None
     for shape in shapes:
@@ -133,6 +146,13 @@ def propose_roles(task: TaskData, table: TableSummary, given: Mapping[str, str],
         elif best is None and len(shapes) == 1:
             best = found
     return best or Roles(dict(given))
+
+
+def _with_languages(table: TableSummary, given: Mapping[str, str]) -> Mapping[str, str]:
+    """What was given, and the two languages of a table that has them for what was not."""
+    pair = language_pair(table) or {}
+    roles = [role for role in pair if role not in given]
+    return {**given, **dict(zip(roles, [name for name in pair.values() if name not in given.values()]))}
 
 
 def by_likelihood(shapes: Sequence[Shape], table: TableSummary) -> tuple[Shape, ...]:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 SMALLEST_EVALUATION = 20
+# The share that is held out where nothing else was chosen, and the fewest rows a model is trained on.
+HELD_OUT_SHARE = 0.2
+FEWEST_TRAINED = 3
 
 
 def rows_to_hold_out(rows: int, fraction: float) -> int:
     """How many rows evaluation gets: the fraction, but at least 20, or half of a small set."""
     return max(round(rows * fraction), min(SMALLEST_EVALUATION, rows // 2), 1)
+
+
+def held_out_of(counts: Sequence[int], fraction: float) -> list[int]:
+    """How many rows of each class are held out, given how many each has; a class with a single row gives none.
+
+    Halves are rounded down, so that never more than half of a small set is held out.
+    """
+    rows = sum(counts)
+    wanted = rows_to_hold_out(rows, fraction)
+    if len(counts) == 1:
+        return [min(wanted, rows - 1)]
+    return [min(max(1, math.ceil(count * (wanted / rows) - 0.5)), count - 1) for count in counts]
 
 
 def split_rows(labels: Sequence[str] | None, rows: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
@@ -20,18 +36,13 @@ def split_rows(labels: Sequence[str] | None, rows: int, fraction: float, seed: i
     A class with a single row goes to training. At least 20 rows, or half of a small set, are held out.
     """
     generator = random.Random(seed)
-    wanted = rows_to_hold_out(rows, fraction)
     groups: dict[str, list[int]] = defaultdict(list)
     for index in range(rows):
         groups[labels[index] if labels is not None else ""].append(index)
     held_out: set[int] = set()
-    share = wanted / rows
-    for _, members in sorted(groups.items()):
+    ordered = [members for _, members in sorted(groups.items())]
+    for members, count in zip(ordered, held_out_of([len(members) for members in ordered], fraction)):
         generator.shuffle(members)
-        if len(groups) > 1:
-            count = min(max(1, round(len(members) * share)), len(members) - 1)
-        else:
-            count = min(wanted, len(members) - 1)
         held_out.update(members[:count])
     return _both_sides(rows, held_out)
 

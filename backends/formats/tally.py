@@ -37,8 +37,10 @@ class Tally:
     repaired: Counter[str] = field(default_factory=Counter)
     filtered: Counter[str] = field(default_factory=Counter)
     low_quality: Counter[str] = field(default_factory=Counter)
+    copies: Counter[str] = field(default_factory=Counter)
     stats: dict[str, Any] = field(default_factory=dict)
     decimal_comma: bool = False
+    is_low: bool = False  # whether the row that was kept last is not trained on by its mark of quality
 
     def fault(self, fault: Fault, where: str) -> None:
         """Note what is wrong with a row: it is repaired, left out, or stops the run, as was chosen."""
@@ -63,12 +65,14 @@ class Tally:
         if why is not None:
             self.filtered[why] += 1
             return False
+        self.is_low = False
         column = self.options.quality_column
         if column is not None and self.part == "train":
             cells = batch.columns.get(column, ())
             mark = cells[index] if index < len(cells) else None
             why = low_quality(self.options, mark, self.decimal_comma)
             if why is not None:
+                self.is_low = True
                 self.low_quality[why] += 1
         return True
 
@@ -197,6 +201,7 @@ class Texts:
                 tally.findings.warn(code, told.format(places[1]) + how, places[0], fix)
             tally.findings.count(code, pairs.count - len(pairs.earliest()))
 
+        tally.copies = again
         fix = "Copies on both sides of the split make the score look better than it is; --prepare drop_duplicates=yes"
         note("duplicate", twice, f"same {what} as {{}}", fix)
         fix = "The score is too good on rows that training saw; --prepare drop_duplicates=yes leaves them out there."

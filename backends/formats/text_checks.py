@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from backends.formats.classes import FEWEST_ROWS, LABELS_SHOWN, say_too_few, warn_little
+from backends.formats.classes import LABELS_SHOWN, fewest_rows, say_too_few, warn_little
 from backends.formats.columns import TableSummary
 from backends.formats.row_faults import answers_of, row_fault
 from backends.formats.rows import Batch
@@ -100,7 +100,7 @@ class TextCheck:
         if tally.options.drop_duplicates:
             tally.usable.subtract(again)
         usable = tally.usable["train"]
-        if usable < FEWEST_ROWS:
+        if usable < fewest_rows(tally):
             say_too_few(self.task, tally, table, self.roles, next(iter(self.roles.values())))
         else:
             warn_little(self.task.minimum, usable, tally.findings)
@@ -118,7 +118,7 @@ class TextCheck:
     def _judge_entities(self, usable: int) -> None:
         self.tally.stats["labels"] = dict(self.entities.most_common(LABELS_SHOWN))
         self.tally.stats["label_count"] = len(self.entities)
-        if usable >= FEWEST_ROWS and not self.entities:
+        if usable >= fewest_rows(self.tally) and not self.entities:
             self.tally.findings.error(
                 "no-entities",
                 "every tag is O: there is nothing to find",

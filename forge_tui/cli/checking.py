@@ -159,6 +159,7 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
         show("label rows: " + ", ".join(f"{label} {count:,}" for label, count in list(labels.items())[:12]))
         if stats["label_count"] > 12:
             show(f"  and {stats['label_count'] - 12:,} more classes")
+    _show_merges(stats.get("merged_labels"))
     for key, name in (("lengths", "length"), ("source_lengths", "  source"), ("target_lengths", "  target")):
         if lengths := stats.get(key):
             about = "" if lengths.get("unit") == "tokens" else " (about)"
@@ -184,6 +185,19 @@ def _show_statistics(stats: Mapping[str, Any]) -> None:
         show(f"left out as you chose: {count:,} {why}")
     for why, count in (stats.get("low_quality") or {}).items():
         show(f"not trained on as you chose: {count:,} {why}; those of them that are held out are scored all the same")
+
+
+def _show_merges(merges: Mapping[str, Mapping[str, int]] | None) -> None:
+    """Which spellings of labels became which, where that was chosen."""
+    if merges is None:
+        return
+    for chosen, others in list(merges.items())[:12]:
+        told = ", ".join(f"{label!r} ({count:,})" for label, count in list(others.items())[:8])
+        show(f"merged as you chose: {told} into {chosen!r}")
+    if len(merges) > 12:
+        show(f"  and {len(merges) - 12:,} more")
+    if not merges:
+        show("merged as you chose: nothing, no two labels differ in case only")
 
 
 def _show_columns(features: Mapping[str, str], columns: Mapping[str, Any]) -> None:

@@ -6,17 +6,20 @@ import json as json_module
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backends.contract import ForgeError, RunFiles, UsageError, nearest, read_json
+from backends.contract import ForgeError, UsageError, read_json
 from backends.registry import Task, find_task
 from forge_tui.cli import app
 from forge_tui.cli.output import say, score, show
 from forge_tui.cli.runs import RUN_HELP
 from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
+
+if TYPE_CHECKING:
+    from forge_tui.prediction_rows import PredictionRows
 
 
 @app.command()
@@ -27,6 +30,7 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a row.")] = False,
 ) -> None:
     """Predict with the model of a finished run."""
+    from forge_tui.prediction_rows import PredictionRows
     from forge_tui.runs.predicting import predict_rows
     from forge_tui.runs.status import Status
     from forge_tui.runs.store import find_run
@@ -45,10 +49,11 @@ def predict(
             "give either a text (for tables a row as JSON) or --file",
             "For example: forge-tui predict last 'some text'",
         )
-    numbers: list[int] = []
-    rows = _file_rows(typed_path(file), numbers, files) if file else iter([_typed_row(text or "", task, files.spec)])
-    for index, answer in enumerate(predict_rows(files, rows)):
-        number = numbers[index] if numbers else 1
+    schema = read_json(files.model / "schema.json") or {}  # table models have one
+    rows = PredictionRows(typed_path(file or ""), schema.get("features", ()), bool(schema.get("decimal_comma")))
+    asked = _told_rows(rows) if file else iter([_typed_row(text or "", task, files.spec)])
+    for index, answer in enumerate(predict_rows(files, asked)):
+        number = rows.numbers[index] if file else 1
         if json:
             sys.stdout.write(json_module.dumps({"row": number, **answer}) + "\n")
             continue
@@ -58,27 +63,11 @@ def predict(
         show(shown + sure)
 
 
-def _file_rows(path: Path, numbers: list[int], files: RunFiles) -> Iterator[dict[str, Any]]:
-    """The rows of a file; their numbers are collected, and what cannot be read or is missing is told."""
-    from backends.formats.findings import Findings
-    from backends.formats.reading import open_table, read_rows
-
-    notes = Findings()
-    for row in read_rows(open_table(path), notes):
-        if not numbers:
-            _say_missing(tuple(row.cells), files)
-        numbers.append(row.number)
-        yield dict(row.cells)
-    for line in grouped(notes.warnings()):
+def _told_rows(rows: PredictionRows) -> Iterator[dict[str, Any]]:
+    """The rows of a file; what cannot be read or is missing is told when all are read."""
+    yield from rows
+    for line in grouped(rows.notes.warnings()):
         say(f"! {line}")
-
-
-def _say_missing(names: tuple[str, ...], files: RunFiles) -> None:
-    """Tell which columns a table model learned from and the file does not have: they count as missing."""
-    schema = read_json(files.model / "schema.json") or {}
-    for feature in schema.get("features", ()):
-        if feature["name"] not in names:
-            say(f"! there is no column {feature['name']!r}: it counts as missing{nearest(feature['name'], names)}")
 
 
 def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:

@@ -165,6 +165,17 @@ def test_rows_that_cannot_be_read_stop_the_check_where_that_was_chosen(tmp_path:
     assert announced(path) == [40]
     errors = profile_of(path, TEXT, {"bad_rows": "stop"}).errors
     assert [(each.code, each.where) for each in errors] == [("ragged-row-stops", "line 42")]
+    with pytest.raises(DataError) as caught:  # the trainer refuses in the same words
+        split(tmp_path / "run", path, TEXT, {"bad_rows": "stop"})
+    assert (caught.value.why, caught.value.where) == (errors[0].message, errors[0].where)
+    assert caught.value.fix == errors[0].fix
+    with pytest.raises(DataError) as caught:
+        split(
+            tmp_path / "run", comma(tmp_path / "whole.csv", rows_of()), TEXT, {"bad_rows": "stop"}, eval_data=str(path)
+        )
+    assert caught.value.where == "line 42 of validation"
+    assert len(both(split(tmp_path / "left out", path))) == 40
+    assert "rows left out of the train part: 1 ragged-row" in notices(tmp_path / "left out")
 
 
 def test_wrong_numbers_in_a_target_stop_unless_they_are_dropped(tmp_path: Path) -> None:
@@ -257,6 +268,10 @@ def test_evaluation_labels_follow_the_spellings_of_training(tmp_path: Path) -> N
         split(tmp_path / "all", path, eval_data=str(other))
     found = split(tmp_path / "one", path, TEXT, {"merge_spellings": "yes"}, eval_data=str(other))
     assert Counter(found.evaluation.labels) == {"yes": 4, "No": 4}
+    profile = profile_of(path, TEXT, {"merge_spellings": "yes"}, other)
+    assert profile.ok and [each.message for each in profile.warnings if each.code == "unseen-class"] == [
+        "4 evaluation rows are of classes that training never sees: never"
+    ]
     assert "4 evaluation rows are of classes that training never sees (never)" in notices(tmp_path / "one")
 
 
@@ -881,3 +896,127 @@ def test_the_fingerprint_of_a_folder(tmp_path: Path) -> None:
     first.write_bytes(first.read_bytes()[:-9])
     found = [fingerprint(each) for each in (changed, renamed, moved)]
     assert {size for size, _ in found} == {same[0]} and len({same, *found}) == 4
+
+
+# --- the fewest rows ---------------------------------------------------------------------------------------------
+
+LABELLINGS: dict[str, Any] = {
+    "two classes in turn": lambda n: "ab"[n % 2],
+    "three classes in turn": lambda n: "abc"[n % 3],
+    "one class and a single row": lambda n: "ab"[n == 1],
+    "one class": lambda n: "a",
+    "a class for every row": lambda n: f"class {n}",
+}
+
+
+@pytest.mark.parametrize("task", ROLES)
+@pytest.mark.parametrize("labelling", LABELLINGS)
+@pytest.mark.parametrize("evaluation_rows", [0, 1, 2])
+def test_the_check_lets_pass_what_the_trainer_can_divide_and_nothing_else(
+    tmp_path: Path, task: str, labelling: str, evaluation_rows: int
+) -> None:
+    for count in range(1, 9):
+        rows = rows_of(count, label=LABELLINGS[labelling])
+        path, other = lines(tmp_path / f"{count}.jsonl", rows), None
+        if evaluation_rows:
+            other = lines(
+                tmp_path / "e.jsonl",
+                rows_of(evaluation_rows, 100, label=lambda n: "class 0" if "every" in labelling else "a"),
+            )
+        profile = profile_of(path, task, {}, other)
+        if any(error.code == "too-many-classes" for error in profile.errors):
+            continue  # a run could start, and would learn nothing
+        try:
+            split(tmp_path / "run", path, task, eval_data=str(other) if other is not None else None)
+            starts = True
+        except DataError:
+            starts = False
+        assert profile.ok == starts, (count, profile.errors)
+
+
+def test_the_fewest_rows_are_said(tmp_path: Path) -> None:
+    path = lines(tmp_path / "t.jsonl", rows_of(4))
+    assert "At least 5 are needed" in profile_of(path).errors[0].fix
+    other = lines(tmp_path / "e.jsonl", rows_of(2, 100))
+    assert profile_of(path, eval_path=other).ok
+    few = lines(tmp_path / "few.jsonl", rows_of(2))
+    assert "At least 3 are needed" in profile_of(few, eval_path=other).errors[0].fix
+    assert profile_of(lines(tmp_path / "five.jsonl", rows_of(5))).ok
+
+
+@pytest.mark.parametrize(
+    ("prepare", "codes"),
+    [
+        ({"quality_from": "5"}, []),
+        ({"quality_from": "8"}, ["one-class"]),
+        ({"quality_from": "9.5"}, ["low-quality"]),
+        ({"quality_from": "11"}, ["low-quality"]),
+    ],
+)
+def test_a_choice_of_quality_that_leaves_too_little_is_an_error(
+    tmp_path: Path, prepare: dict[str, Any], codes: list[str]
+) -> None:
+    """Of sixty rows, thirty are marked 5, a class of its own is marked 9, and two rows 10."""
+    marks = [5.0, 9.0]
+    rows = rows_of(60, mark=lambda n: 10.0 if n in (11, 21) else marks[n % 2])
+    path = lines(tmp_path / "t.jsonl", rows)
+    prepare = {"quality_column": "mark", **prepare}
+    for task in (TEXT, TABLE):
+        profile = profile_of(path, task, prepare)
+        assert [each.code for each in profile.errors] == codes
+        if codes:
+            assert profile.errors[0].where == "column mark"
+            with pytest.raises(DataError):
+                split(tmp_path / "run", path, task, prepare)
+    numeric = profile_of(path, NUMBER, prepare)
+    assert [each.code for each in numeric.errors] == [code for code in codes if code != "one-class"]
+
+
+# --- where the rows of evaluation stand --------------------------------------------------------------------------
+
+
+def test_the_places_of_evaluation_rows_name_their_part(tmp_path: Path) -> None:
+    path = comma(tmp_path / "set" / "train.csv", rows_of())
+    other = comma(
+        tmp_path / "set" / "validation.csv",
+        [{**row, "label": ""} if row["n"] == 51 else row for row in rows_of(9, 100)],
+    )
+    other.write_text(f"{other.read_text()}some,cells,too,many,here\n")
+    for profile in (profile_of(path, eval_path=other), profile_of(tmp_path / "set")):
+        places = {each.code: each.where for each in profile.warnings}
+        assert places["empty-label"] == "row 3 of validation"
+        assert places["ragged-row"] == "line 11 of validation"
+    for changes in ({"eval_data": str(other)}, {"eval_part": "validation"}):
+        with pytest.raises(DataError) as caught:
+            split(
+                tmp_path / "run",
+                path if "eval_data" in changes else tmp_path / "set",
+                TEXT,
+                {"bad_rows": "stop"},
+                **changes,
+            )
+        assert caught.value.where == "row 3 of validation"
+
+
+def test_the_places_of_rows_whose_column_names_another_part(tmp_path: Path) -> None:
+    rows = rows_of(40, split=lambda n: "test" if n >= 30 else "train")
+    rows[4]["label"] = rows[35]["label"] = ""
+    profile = profile_of(comma(tmp_path / "t.csv", rows))
+    assert [each.where for each in profile.warnings if each.code == "empty-label"] == ["row 5", "row 36 of test"]
+
+
+@pytest.mark.parametrize("task", [TEXT, TABLE])
+def test_evaluation_data_that_is_the_training_data_is_called_that(tmp_path: Path, task: str) -> None:
+    path = comma(tmp_path / "t.csv", rows_of())
+    prepare = {"drop_duplicates": "yes"}
+    (error,) = profile_of(path, task, prepare, path).errors
+    assert (
+        error.code == "no-evaluation-rows"
+        and "every row of the validation part stands in the training" in error.message
+    )
+    with pytest.raises(DataError) as caught:
+        split(tmp_path / "run", path, task, prepare, eval_data=str(path))
+    assert "stands in the training data too" in caught.value.why
+    other = comma(tmp_path / "e.csv", [{**row, "label": ""} for row in rows_of(9, 100)])
+    (error,) = profile_of(path, task, prepare, other).errors
+    assert "none of the 9 rows" in error.message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from backends.contract import DatasetProfile, UsageError
 from backends.formats.checks import check_data
-from backends.formats.columns import Column, summarise
+from backends.formats.columns import Column, TableSummary, summarise
 from backends.formats.reading import open_table, read_rows
 from backends.formats.roles import propose_roles
 from backends.formats.row_faults import plain_fault
@@ -396,3 +397,41 @@ def test_what_is_said_of_nasty_tables(shared_data: Path, name: str) -> None:
     told = " ".join(f"{finding.where}: {finding.message}" for finding in (*profile.errors, *profile.warnings))
     for word in NASTY_WORDS[name]:
         assert word in told, f"{word!r} is not in {told!r}"
+
+
+# --- what a machine cannot hold ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("raised", "code"), [(MemoryError, "out-of-memory"), (RecursionError, "too-deep")])
+@pytest.mark.parametrize("after", [0, 1])
+def test_what_is_too_large_or_too_deep_is_an_error_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[Exception], code: str, after: int
+) -> None:
+    """In the first look at the data or in the reading of all of it."""
+    path = table(tmp_path / "t.csv", {"text": sentences(30), "label": ["a", "b", "a"] * 10})
+    add, calls = TableSummary.add, []
+
+    def failing(self: TableSummary, batch: Any) -> None:
+        calls.append(len(batch))
+        if len(calls) > after:
+            raise raised
+        add(self, batch)
+
+    monkeypatch.setattr(TableSummary, "add", failing)
+    profile = check_data(path)
+    assert [error.code for error in profile.errors] == [code] and not profile.ok
+
+
+@pytest.mark.parametrize("deep", [300, 900, 5_000, 100_000])
+@pytest.mark.parametrize("marks", ["[]", "{}"])
+def test_values_that_are_nested_deep_end_in_a_profile(tmp_path: Path, deep: int, marks: str) -> None:
+    value = "[" * deep + "]" * deep if marks == "[]" else '{"a":' * deep + "1" + "}" * deep
+    good = [json.dumps({"text": text, "label": "ab"[n % 2]}) for n, text in enumerate(sentences(20))]
+    for row in (f'{{"text": "words", "label": {value}}}', f'{{"messages": [{{"role": "user", "content": {value}}}]}}'):
+        path = tmp_path / "t.jsonl"
+        path.write_text("\n".join([*good, row]) + "\n")
+        for task in (None, "text-classification", "text-generation"):
+            assert check_data(path, task).rows is not None
+    cells = table(tmp_path / "t.csv", {"messages": [value] * 20, "text": sentences(20), "label": ["a", "b"] * 10})
+    for task in (None, "text-classification", "text-generation", "tabular-classification"):
+        assert check_data(cells, task).rows == 20

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from backends.contract import DatasetProfile
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check, check_data
-from backends.formats.columns import Column
-from backends.formats.roles import ALIASES, by_name
-from backends.registry import TASK_DATA
+from backends.formats.columns import Column, summarise
+from backends.formats.proposals import propose_tasks
+from backends.formats.roles import ALIASES, by_name, language_pair, propose_roles
+from backends.formats.rows import Row
+from backends.registry import TASK_DATA, find_data
 
 NOUNS = "river market engine teacher garden bridge window doctor letter village machine captain forest camera".split()
 VERBS = "opens follows repairs describes carries finds watches builds visits changes breaks answers".split()
@@ -1289,3 +1291,42 @@ def test_every_task_of_the_desk_is_proposed_for_some_data() -> None:
     }
     met |= {each.partition(":")[0] for known in KNOWN for each in known.also}
     assert met == {task.id for task in TASK_DATA}
+
+
+# --- two languages -----------------------------------------------------------------------------------------------
+
+
+def spoken(words: str, rows: int = 60) -> list[str]:
+    return [" ".join(words.split()[(n * 7 + at * 3) % 8] for at in range(7)) + f" {n}" for n in range(rows)]
+
+
+DE, EN = spoken("haus garten fluss berg wagen strasse baum hund"), spoken("alpha beta gamma delta eta iota zeta xi")
+IDS = [str(n) for n in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "pair"),
+    [
+        ({"de": DE, "en": EN}, ("de", "en")),
+        ({"id": IDS, "en": EN, "de": DE}, ("en", "de")),
+        ({"id": [f"a{n}" for n in IDS], "en": EN, "de": DE}, ("en", "de")),
+        ({"translation.de": DE, "translation.en": EN, "id": IDS}, ("translation.de", "translation.en")),
+        ({"en": EN, "de": DE, "score": [n / 7 for n in range(60)]}, ("en", "de")),
+        ({"id": DE, "en": EN}, ("id", "en")),  # Indonesian
+        ({"en": EN, "no": IDS}, None),
+        ({"en": EN, "de": DE, "text": EN}, None),
+        ({"it": ["yes", "no", "no"] * 20, "is": ["low", "high"] * 30, "score": IDS}, None),
+    ],
+)
+def test_two_languages_beside_other_columns(columns: dict[str, list[Any]], pair: tuple[str, str] | None) -> None:
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    table = summarise(Row(n, f"row {n}", row) for n, row in enumerate(rows, 1))
+    wanted = dict(zip(("source", "target"), pair, strict=True)) if pair else None
+    assert language_pair(table) == wanted
+    proposals = propose_tasks(table, rows, "jsonl", {})
+    assert (proposals[0].task == "translation") == (pair is not None)
+    if wanted is not None:
+        for task in ("translation", "text-generation"):
+            assert propose_roles(find_data(task), table, {}).columns == wanted
+            turned = {"source": wanted["target"], "target": wanted["source"]}
+            assert propose_roles(find_data(task), table, {"source": wanted["target"]}).columns == turned

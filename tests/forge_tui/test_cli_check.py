@@ -270,6 +270,9 @@ def test_parts_without_one_to_train_on_end_with_three(cli: Cli, tmp_path: Path) 
         (["--prepare", "longest=few"], ["a whole number"]),
         (["--prepare", "group_column=txt"], ["'txt'", "group_column", "nearest is 'text'"]),
         (["--prepare", "quality_column=lable"], ["'lable'", "quality_column", "nearest is 'label'"]),
+        (["--prepare", "weight_column=w"], ["'w'", "weight_column", "text, label"]),
+        (["--prepare", "time_column=when"], ["'when'", "time_column"]),
+        (["--prepare", "quality_from=3"], ["quality_from", "quality_column=NAME"]),
         (["--map", "text=txt"], ["'txt'", "nearest is 'text'"]),
         (["--map", "txt=text"], ["'txt'", "nearest is 'text'"]),
         (["--task", "text-clasification"], ["nearest is 'text-classification'"]),
@@ -283,6 +286,7 @@ def test_what_was_asked_wrongly_ends_with_two(
 ) -> None:
     told = cli("check", str(table(tmp_path / "t.csv", texts())), *options, *json_too)
     assert told.code == USAGE and told.err.startswith("error: ") and "fix: " in told.err
+    assert not told.out  # it is refused before anything is said of the data
     for word in words:
         assert word in told.err, f"{word!r} is not in {told.err!r}"
 
@@ -376,6 +380,18 @@ def test_what_a_preparation_leaves(
 
 
 # --- lengths -----------------------------------------------------------------------------------------------------
+
+
+def test_merged_spellings_are_shown(cli: Cli, tmp_path: Path) -> None:
+    rows = [{**row, "label": "SPAM" if n == 7 else row["label"]} for n, row in enumerate(texts())]
+    path = table(tmp_path / "t.csv", rows)
+    told = cli("check", str(path), "--prepare", "merge_spellings=yes")
+    assert "merged as you chose: 'SPAM' (1) into 'spam'" in told.out and "label rows: ham 30, spam 30" in told.out
+    stats = json.loads(cli("check", str(path), "--prepare", "merge_spellings=yes", "--json").out)["stats"]
+    assert stats["merged_labels"] == {"spam": {"SPAM": 1}} and stats["label_count"] == 2
+    assert "merged" not in cli("check", str(path)).out
+    told = cli("check", str(table(tmp_path / "t.csv", texts())), "--prepare", "merge_spellings=yes")
+    assert "merged as you chose: nothing" in told.out
 
 
 def test_texts_longer_than_the_model_reads_are_named(cli: Cli, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""The rows of a file as a model is asked about them, and what is told of cells it cannot read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forge_tui.finding_lines import grouped
+from forge_tui.prediction_rows import PredictionRows
+
+FEATURES: list[dict[str, Any]] = [
+    {"name": "size", "kind": "number"},
+    {"name": "built", "kind": "date"},
+    {"name": "colour", "kind": "category", "categories": ["red"]},
+]
+
+
+def asked(path: Path, text: str, decimal_comma: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
+    path.write_text(text)
+    rows = PredictionRows(path, FEATURES, decimal_comma)
+    return list(rows), grouped(rows.notes.warnings())
+
+
+def test_numbers_that_cannot_be_read_are_told_with_their_rows(tmp_path: Path) -> None:
+    cells = ["1.5", "about 3", "", "NA", "4,5", "1,200"]
+    rows, told = asked(
+        tmp_path / "t.csv",
+        "size,built,colour\n" + "".join(f'"{cell}",2024-01-0{n},blue\n' for n, cell in enumerate(cells, 1)),
+    )
+    assert [row["size"] for row in rows] == [1.5, "about 3", "", "NA", "4,5", 1200]
+    assert told == [
+        "2× such as: 'size' holds numbers, but here 'about 3' [row 2, 5]. It counts as missing there; write it as in "
+        "the training data."
+    ]
+
+
+@pytest.mark.parametrize("trained_with_comma", [True, False])
+def test_numbers_are_read_as_the_file_writes_them(tmp_path: Path, trained_with_comma: bool) -> None:
+    rows, told = asked(
+        tmp_path / "t.csv", "size;built;colour\n1,5;2024-01-01;red\n2;2024-01-02;red\n", trained_with_comma
+    )
+    assert ([row["size"] for row in rows], told) == ([1.5, 2.0], [])
+
+
+def test_dates_that_cannot_be_read_and_columns_that_are_not_there_are_told(tmp_path: Path) -> None:
+    _, told = asked(tmp_path / "t.csv", "Size,built\n1,last week\n2,2024-01-01\n")
+    assert [line.split(" [")[0] for line in told] == [
+        "there is no column 'size', nearest is 'Size'",
+        "there is no column 'colour'",
+        "'built' holds dates, but here 'last week'",
+    ]
