@@ -9,7 +9,7 @@ from backends.formats.check_plan import COLUMN_CHOICES, Plan, check_choices
 from backends.formats.check_request import CheckRequest
 from backends.formats.classes import fewest_rows
 from backends.formats.columns import TableSummary
-from backends.formats.findings import CORRECT_IT, Findings, is_lost_row
+from backends.formats.findings import CORRECT_IT, NOT_READ, Findings, is_lost_row
 from backends.formats.parts import UNKNOWN_PART, part_of_name
 from backends.formats.shapes import shapes_of
 from backends.formats.source import Dataset
