@@ -482,19 +482,24 @@ _SPEC_KEYS: dict[str, dict[str, type]] = {
 _SPEC_NEEDED = (("run", "task"), ("data", "path"), ("model", "source"))
 
 
+def read_toml(path: Path, wanted: str) -> dict[str, Any]:
+    """What a TOML file of a person holds; raises UsageError, with what is wanted where it cannot be read at all."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {path}", "the path leads nowhere", "Check the path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read", str(error), wanted) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML", str(error), "Correct that line.") from None
+
+
 def read_spec(path: Path) -> RunSpec:
     """Read and check a spec file.
 
     Raises UsageError naming the file, the table and the key that is wrong.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"There is no spec file {path}", "the path leads nowhere", "Check the path.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read", str(error), "Give a spec.toml written by forge-tui.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML", str(error), "Correct that line.") from None
+    tables = read_toml(path, "Give a spec.toml written by forge-tui.")
     for table, content in tables.items():
         if table not in _SPEC_KEYS or not isinstance(content, dict):
             raise UsageError(

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -80,17 +80,6 @@ def looks_like_coco(head: str) -> bool:
     return telling
 
 
-@dataclass(frozen=True)
-class CocoFacts:
-    """What a COCO file holds: its classes by their numbers, how much of everything, and classes nothing uses."""
-
-    categories: Mapping[Key, str]
-    images: int
-    annotations: int
-    boxes: int
-    unused: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class _Image:
     number: int
@@ -105,7 +94,6 @@ class Coco:
     path: Path
     images: dict[Key, _Image] = field(default_factory=dict)
     categories: dict[Key, str] = field(default_factory=dict)
-    annotations: int = 0
     boxes: dict[Key, array[float]] = field(default_factory=dict)
     used: set[Key] = field(default_factory=set)
     aside: list[Key] = field(default_factory=list)
@@ -130,17 +118,6 @@ class Coco:
             key, first = (int(each) if each >= 0 else self.aside[int(-each) - 1] for each in (category, annotation))
             yield key, Box(f"annotation {first}", self.categories.get(key, str(key)), *place)
 
-    def facts(self) -> CocoFacts:
-        """The counts of the file."""
-        boxes = sum(map(len, self.boxes.values())) // _NUMBERS_A_BOX
-        unused = tuple(name for key, name in self.categories.items() if key not in self.used)
-        return CocoFacts(self.categories, len(self.images), self.annotations, boxes, unused)
-
-
-def coco_facts(path: Path, encoding: str = "utf-8") -> CocoFacts:
-    """The classes and counts of a file, without a look at its images; raises DataError when it is damaged."""
-    return load_coco(path, encoding, Findings()).facts()
-
 
 def read_coco(path: Path, encoding: str, notes: Findings) -> Iterator[Row]:
     """Yield the images of a file in its order, each with its usable boxes; the rest is noted and left out.
@@ -161,7 +138,6 @@ def load_coco(path: Path, encoding: str, notes: Findings) -> Coco:
             _add_image(coco, record, places[kind], notes)
         else:
             _add_category(coco, record, places[kind], notes)
-    coco.annotations = places["annotations"]
     if not coco.images:
         notes.error("no-images", f"{path.name} lists no image", path.name, 'List them under "images".')
     if not coco.categories:

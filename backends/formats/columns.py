@@ -240,7 +240,7 @@ class Column:
             return "constant"
         if self.nested:
             return "nested"
-        if self._are_codes:
+        if self.are_codes:
             return "identifier" if self.distinct > 0.95 * self.present and self.present >= 20 else "code"
         if self.dates >= _MOSTLY * self.present:
             return "date"
@@ -252,7 +252,7 @@ class Column:
         return "text" if average_words >= 8 else "category"
 
     @property
-    def _are_codes(self) -> bool:
+    def are_codes(self) -> bool:
         """Whether digits name things: leading zeros, or more digits than a float holds in more than a few cells."""
         has_leading_zeros = self.leading_zeros > 0 and self.integers == self.numbers
         others = self.present - self.numbers

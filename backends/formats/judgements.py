@@ -172,7 +172,7 @@ def _note_marked_numbers(evidence: Evidence) -> None:
 def _note_codes(evidence: Evidence) -> None:
     """Say which columns of digits are no numbers: a number would lose their zeros or their last digits."""
     for name, column in evidence.table.columns.items():
-        if column.kind in ("code", "identifier") and column.codes:
+        if column.kind in ("code", "identifier") and column.are_codes:
             why = "numbers above 64 bit" if column.beyond_64_bit else "leading zeros or very long numbers"
             example = column.code_example or ""
             evidence.findings.warn(

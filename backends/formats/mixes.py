@@ -12,13 +12,12 @@ map = { prompt = "question" } # may be left out
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import Finding, UsageError, nearest
+from backends.contract import Finding, UsageError, nearest, read_toml
 from backends.formats.findings import Fault, Findings
 from backends.formats.language import read_example
 from backends.formats.parts import part_of_cell
@@ -71,14 +70,7 @@ def mixed_files(path: Path) -> list[Path]:
 
 
 def _read_mix(path: Path) -> tuple[list[Mapping[str, Any]], str | None]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"There is no file {path}", "the path leads nowhere", "Check the path.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read", str(error), "Check the path and its permissions.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML", str(error), "Correct that line.") from None
+    content = read_toml(path, "Check the path and its permissions.")
     for table in content:
         if table not in _KEYS:
             fix = f"Correct the name{nearest(table, tuple(_KEYS))}."

@@ -18,7 +18,7 @@ from PIL import Image
 
 from backends.contract import DataError, UsageError
 from backends.formats.boxes import image_size
-from backends.formats.coco import coco_facts, looks_like_coco, read_coco
+from backends.formats.coco import load_coco, looks_like_coco, read_coco
 from backends.formats.findings import Findings
 from backends.formats.rows import Row
 from backends.formats.yaml_subset import read_yaml_subset
@@ -386,14 +386,6 @@ def test_the_part_in_the_name_of_the_file_chooses_between_equal_names(tmp_path: 
     assert rows[0].cells["image"] == str(tmp_path / "images" / "val" / "a.png")
 
 
-def test_facts_count_without_the_images(tmp_path: Path) -> None:
-    path = coco(tmp_path, annotation(), annotation(6, None), images=[image(), image(2, "gone.png")],
-                categories=[*CATEGORIES, {"id": 9, "name": "cow"}])  # fmt: skip
-    facts = coco_facts(path)
-    assert facts.categories == {1: "cat", 7: "dog", 9: "cow"}
-    assert (facts.images, facts.annotations, facts.boxes, facts.unused) == (2, 2, 1, ("dog", "cow"))
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
     path = coco(tmp_path, annotation(), categories=[{"id": 1, "name": "Käse"}])
@@ -444,11 +436,12 @@ def test_a_box_takes_little_memory_whatever_else_its_annotation_holds(tmp_path: 
     read(coco(tmp_path / "first", annotation()))  # what is imported on first use counts for nobody
     tracemalloc.start()
     try:
-        facts = coco_facts(path)
+        loaded = load_coco(path, "utf-8", Findings())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert facts.boxes == count + len(USED) and peak < 300 * count + (8 << 20)  # and some pieces of the file
+    assert sum(len(list(loaded.boxes_of(image))) for image in loaded.boxes) == count + len(USED)
+    assert peak < 300 * count + (8 << 20)  # and some pieces of the file
 
 
 RECORDS = {"images": [image()], "annotations": [annotation()], "categories": CATEGORIES}
