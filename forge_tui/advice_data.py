@@ -11,7 +11,7 @@ from backends.contract import DatasetProfile
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.registry import TASK_DATA, find_data
-from profiles.answers import Answers, counted, refuse_contradiction
+from profiles.answers import Answers, counted, refuse_contradiction, shown
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def answers_from(path: Path, given: Answers, on_progress: Callable[[float], None
     profile = check(CheckRequest(path=path, task=asked, on_progress=on_progress))
     known = _known(profile)
     remarks = [
-        f"you answered {key}={getattr(given, key)}; the data looks like {value}"
+        f"you answered {key}={shown(getattr(given, key))}; the data says {shown(value)}"
         for key, value in known.items()
         if getattr(given, key) not in (None, value)
     ]

@@ -91,10 +91,13 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _would_be(advice: Advice) -> list[str]:
+    """What would lead to the other approaches; other data than there is does not count once it is known."""
     lines: list[str] = []
+    known = advice.answers.data_modality is not None
     for each in advice.ranked[1:]:
-        if each.fits_data and each.changes:
-            told = each.would_change_if[:_CHANGES_TOLD]
+        told = [change.words for change in each.changes if not (known and "modality" in change.answers)]
+        if told:
+            told = told[:_CHANGES_TOLD]
             lines += wrapped(f"It would be {each.approach.name} if ", f"{', or '.join(told)}.", indent=2)
     return ["", *lines] if lines else []
 

@@ -84,7 +84,7 @@ class Advice:
                 }
                 for each in self.ranked
             ],
-            "answers": vars(self.answers),
+            "answers": {**vars(self.answers), "modality": self.answers.data_modality},
             "combinations": [asdict(each) for each in self.combinations],
             "warnings": list(self.warnings),
             "missing": [{"key": each.key, "would_give": dict(each.would_give)} for each in self.missing],

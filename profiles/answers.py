@@ -15,7 +15,7 @@ from profiles.decision_facts import UNKNOWN, decision
 _EXAMPLES_FORM = "a whole number such as 1840, 1,840, 1.5k or 5 million"
 _MOST_EXAMPLES = 10**15
 _TIMES = {"k": 10**3, "thousand": 10**3, "m": 10**6, "mio": 10**6, "million": 10**6, "b": 10**9, "billion": 10**9}
-_NUMBER = re.compile(r"(\d{1,3}(?:[,_ ']\d{3})+|\d+)(\.\d+)?(?:\s*([a-z]+))?")
+_NUMBER = re.compile(r"(\d{1,3}(?:[,_ ']\d{3})+|\d+)(\.\d+)?(?:\s*([a-z]+))?", re.ASCII)
 _NOT_KNOWN = (UNKNOWN, "?", "null")
 # What people write for a value; the nearest name is told for everything else.
 _ALSO = {
@@ -90,7 +90,7 @@ def parse_answers(pairs: Sequence[tuple[str, str]]) -> Answers:
         parsed = _value(key, value)
         if key in given and given[key] != parsed:
             raise UsageError(
-                f"{key} is answered twice: {_shown(given[key])} and {_shown(parsed)}",
+                f"{key} is answered twice: {shown(given[key])} and {shown(parsed)}",
                 "each question has one answer",
                 f"Keep one of them, or write {key}=unknown.",
             )
@@ -196,7 +196,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
-def _shown(value: str | int | None) -> str:
+def shown(value: str | int | None) -> str:
+    """An answer as a person may write it."""
     return UNKNOWN if value is None else f"{value:,}" if isinstance(value, int) else value
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from forge_tui.advice_data import FromData
 
 _FINDINGS_SHOWN = 3
+# Of the warnings about the data, those that bear on the advice; `check` tells all.
+_ABOUT_AMOUNT = ("little-data", "rare-class")
 
 ANSWER_HELP = (
     "An answer as key=value, repeatable; leave out what you do not know. Keys: modality, task, examples, budget, "
@@ -72,9 +74,10 @@ def _show_data(found: FromData) -> None:
     """What the data answered, where a person knew better, and what is wrong with it in short."""
     from forge_tui.advice_text import wrapped
     from forge_tui.finding_lines import grouped
+    from profiles.answers import shown
 
     name = Path(found.profile.path).name
-    told = ", ".join(f"{key}={value}" for key, value in found.filled.items())
+    told = ", ".join(f"{key}={shown(value)}" for key, value in found.filled.items())
     lines = wrapped(f"{name}: ", f"answered {told}" if told else "answered nothing that you had not")
     for remark in found.remarks:
         lines += wrapped("i ", remark)
@@ -83,6 +86,8 @@ def _show_data(found: FromData) -> None:
         lines += wrapped("✗ ", error)
     if len(errors) > _FINDINGS_SHOWN:
         lines.append(f"✗ and {len(errors) - _FINDINGS_SHOWN} kinds of errors more")
+    for warning in grouped([each for each in found.profile.warnings if each.code in _ABOUT_AMOUNT]):
+        lines += wrapped("! ", warning)
     for line in lines:
         show(line)
     show()
