@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from profiles.answers import Answers, counted
@@ -61,15 +62,14 @@ def changes_to(outcome: Outcome, verdict: Verdict, singles: list[Change]) -> lis
     found = [each for each in singles if each.approach == approach]
     if found:
         return found
-    together = _climb(outcome.answers, approach, {}) if verdict.fits_data else None
-    if together is None:
-        others = [
-            _climb(outcome.answers, approach, {"modality": value, "task": None})
-            for value in decision().answers["modality"]["values"]
-            if value != outcome.answers.data_modality
-        ]
-        together = min((each for each in others if each is not None), key=lambda each: len(each.answers), default=None)
-    return [together] if together is not None else []
+    starts: list[dict[str, Value]] = [{}] if verdict.fits_data else []
+    starts += [
+        {"modality": value, "task": None}
+        for value in decision().answers["modality"]["values"]
+        if value != outcome.answers.data_modality
+    ]
+    together = (_climb(outcome.answers, approach, start) for start in starts)
+    return list(islice((change for change in together if change is not None), 1))
 
 
 def missing(outcome: Outcome) -> list[Missing]:
@@ -167,13 +167,19 @@ def _words(key: str, value: Value) -> str:
 def _climb(answers: Answers, approach: str, start: Mapping[str, Value]) -> Change | None:
     """Change one answer after the other, each time the one that helps most; then take back what was not needed."""
     changed = dict(start)
+    if not _verdict(weigh(apply(answers, changed)), approach).fits_data:
+        return None
     for _ in range(_MOST_CHANGES):
-        if weigh(apply(answers, changed)).recommended == approach:
+        now = weigh(apply(answers, changed))
+        if now.recommended == approach:
             break
         tries = [
             {**changed, key: value} for key, values in _other_values(answers) if key not in changed for value in values
         ]
-        changed = min(tries, key=lambda each: _distance(weigh(apply(answers, each)), approach))
+        best = min(tries, key=lambda each: _distance(weigh(apply(answers, each)), approach))
+        if _distance(weigh(apply(answers, best)), approach) >= _distance(now, approach):
+            return None
+        changed = best
     if weigh(apply(answers, changed)).recommended != approach:
         return None
     for key in [key for key in changed if key not in start]:
@@ -185,11 +191,15 @@ def _climb(answers: Answers, approach: str, start: Mapping[str, Value]) -> Chang
     return _in_words(answers, changed, approach)
 
 
-def _distance(outcome: Outcome, approach: str) -> tuple[int, int]:
-    """How far an approach is from being recommended: what rules it out, then the points it lacks."""
-    own = next(each for each in outcome.verdicts if each.approach.id == approach)
+def _verdict(outcome: Outcome, approach: str) -> Verdict:
+    return next(each for each in outcome.verdicts if each.approach.id == approach)
+
+
+def _distance(outcome: Outcome, approach: str) -> tuple[int, int, bool]:
+    """How far an approach is from being recommended: what rules it out, the points it lacks, whether a tie is lost."""
+    own = _verdict(outcome, approach)
     best = max(each.points for each in outcome.verdicts if not each.bars or each is own)
-    return own.bars, best - own.points
+    return own.bars, best - own.points, outcome.recommended != approach
 
 
 def _in_words(answers: Answers, changed: dict[str, Value], approach: str) -> Change:

@@ -97,13 +97,17 @@ def _say_next(found: FromData, recommended: str, named: str) -> None:
     """What to type next, where this version can do it."""
     import shlex
 
-    from backends.registry import is_trained
+    from backends.registry import find_task, is_trained
 
-    task = found.answers.task
+    task, path = found.answers.task, shlex.quote(named)
     if not found.profile.ok:
-        say(f"The data has errors; see all of them with: forge-tui check {shlex.quote(named)}")
+        say(f"The data has errors; see all of them with: forge-tui check {path}")
     elif recommended in ("fine-tuning", "tabular-model", "from-scratch") and task is not None:
-        if is_trained(task):
-            say(f"Next: forge-tui train --data {shlex.quote(named)} --task {task}")
+        if not is_trained(task):
+            say(f"This version does not train {task}; the data can be checked: forge-tui check {path}")
+        elif recommended == "fine-tuning" and find_task(task).accepts_model_folder:
+            say(
+                f"Next, with the folder of a model to start from: forge-tui train --data {path} --task {task} --model DIR"
+            )
         else:
-            say(f"This version does not train {task}; the data can be checked: forge-tui check {shlex.quote(named)}")
+            say(f"Next: forge-tui train --data {path} --task {task}")

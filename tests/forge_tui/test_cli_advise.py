@@ -107,7 +107,7 @@ def test_data_answers_what_it_can(cli: Cli, tmp_path: Path) -> None:
     assert told.code == DONE
     assert told.out.startswith("tickets.csv: answered modality=text, task=text-classification, examples=300\n")
     assert "\nFine-tune a model. " in told.out
-    assert told.err == f"Next: forge-tui train --data {data} --task text-classification\n"
+    assert told.err.endswith(f": forge-tui train --data {data} --task text-classification --model DIR\n")
 
 
 def test_a_table_is_trained_with_a_warning(cli: Cli, tmp_path: Path) -> None:
@@ -116,6 +116,7 @@ def test_a_table_is_trained_with_a_warning(cli: Cli, tmp_path: Path) -> None:
     assert "\nTrain a model for tables. " in told.out
     assert "! 60 rows for tabular-regression: under 500 rows expect scores" in told.out
     assert "It would be prompting if you had no rows." in told.out
+    assert told.err == f"Next: forge-tui train --data {tmp_path / 'prices.csv'} --task tabular-regression\n"
 
 
 def test_answers_by_hand_win_over_the_data(cli: Cli, tmp_path: Path) -> None:
