@@ -134,5 +134,5 @@ def _path(advice: Advice) -> list[str]:
     for number, step in enumerate(advice.path, 1):
         lines += wrapped(f"{'>' if step.here else ' '} {number} {step.name:<{width}}  ", step.do)
         if step.next:
-            lines += wrapped(f"    {'':<{width}}  ", f"on if {step.next}")
+            lines += wrapped(f"    {'':<{width}}  ", f"go on if {step.next}")
     return lines

@@ -18,9 +18,14 @@ _FINDINGS_SHOWN = 3
 # Of the warnings about the data, those that bear on the advice; `check` tells all.
 _ABOUT_AMOUNT = ("little-data", "rare-class")
 
+# Written out, so that --help reads no file; a test holds it to decision.toml.
 ANSWER_HELP = (
-    "An answer as key=value, repeatable; leave out what you do not know. Keys: modality, task, examples, budget, "
-    "deadline, uniqueness, accuracy, knowledge, volume, explainable, quality, use_case; values: docs/advice.md."
+    "An answer as key=value, repeatable; leave out what you do not know. "
+    "modality: text, image, table, audio, video; task: see forge-tui tasks; examples: a number, as 1,840 or 5 million; "
+    "budget: low, medium, high; deadline: today, this-week, this-quarter; uniqueness: common, specialised, novel; "
+    "accuracy: acceptable, high, perfect; knowledge of your own: none, stable, changing; volume: low, high; "
+    "explainable: yes, no; quality of the examples: few-good, many-poor, mixed; "
+    "use_case: customer-service, content, code, document-analysis."
 )
 
 
@@ -106,8 +111,7 @@ def _say_next(found: FromData, recommended: str, named: str) -> None:
         if not is_trained(task):
             say(f"This version does not train {task}; the data can be checked: forge-tui check {path}")
         elif recommended == "fine-tuning" and find_task(task).accepts_model_folder:
-            say(
-                f"Next, with the folder of a model to start from: forge-tui train --data {path} --task {task} --model DIR"
-            )
+            say("Next, with the folder of a model to start from:")
+            say(f"  forge-tui train --data {path} --task {task} --model DIR")
         else:
             say(f"Next: forge-tui train --data {path} --task {task}")

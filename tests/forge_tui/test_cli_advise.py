@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forge_tui.advice_text import advice_lines
+from forge_tui.cli.advising import ANSWER_HELP
 from profiles.advice import decide
 from profiles.answers import ANSWER_KEYS, Answers, known_tasks, valid_values
 
@@ -98,6 +99,13 @@ def test_every_advice_fits_80_columns(given_: dict[str, Any], examples: int | No
     assert "\n".join(lines) == "\n".join(line.rstrip() for line in lines)
 
 
+def test_help_names_every_key_and_value() -> None:
+    for key in ANSWER_KEYS:
+        assert key in ANSWER_HELP
+        if key != "task":
+            assert ", ".join(valid_values(key)) in ANSWER_HELP
+
+
 # --- data ----------------------------------------------------------------------------------------------------------
 
 
@@ -107,7 +115,7 @@ def test_data_answers_what_it_can(cli: Cli, tmp_path: Path) -> None:
     assert told.code == DONE
     assert told.out.startswith("tickets.csv: answered modality=text, task=text-classification, examples=300\n")
     assert "\nFine-tune a model. " in told.out
-    assert told.err.endswith(f": forge-tui train --data {data} --task text-classification --model DIR\n")
+    assert told.err.endswith(f"  forge-tui train --data {data} --task text-classification --model DIR\n")
 
 
 def test_a_table_is_trained_with_a_warning(cli: Cli, tmp_path: Path) -> None:

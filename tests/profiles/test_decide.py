@@ -261,6 +261,7 @@ def test_the_advice_of_the_screen() -> None:
     assert "needs a GPU for minutes to hours; prompting needs none" in first.against
     prompting = next(each for each in advice.ranked if each.approach.id == "prompting")
     assert prompting.would_change_if == ("you had under 100 examples", "you needed it today")
+    assert [dict(each.answers) for each in prompting.changes] == [{"examples": 99}, {"deadline": "today"}]
     scratch = next(each for each in advice.ranked if each.approach.id == "from-scratch")
     (change,) = scratch.changes
     wanted = {"deadline": "this-quarter", "uniqueness": "novel", "budget": "high", "examples": 1_000_000}
@@ -312,7 +313,8 @@ def test_what_goes_together(answers: str, wanted: set[str]) -> None:
     ("answers", "words"),
     [
         ("tabular-regression 120", "under 500 rows"),
-        ("text-classification 150", "500 rows a class make a good start"),
+        ("text-classification 600", "500 rows a class make a good start"),
+        ("image-classification 150", "under 100 images a class"),
         ("token-classification 100", "1,000 documents make a good start"),
         ("text-classification 800 specialised many-poor", "Poor examples"),
         ("text-classification 800 specialised mixed", "Mixed quality"),
