@@ -50,10 +50,11 @@ def answers_from(path: Path, given: Answers, on_progress: Callable[[float], None
 
 
 def _known(profile: DatasetProfile) -> dict[str, Any]:
+    """What the data says; none usable because of errors says nothing of how many there are."""
     known: dict[str, Any] = {}
     if profile.task is not None:
         known |= {"modality": find_data(profile.task).reads, "task": profile.task}
-    if profile.usable_rows is not None:
+    if profile.usable_rows:
         known["examples"] = profile.usable_rows
     return known
 

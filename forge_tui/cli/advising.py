@@ -90,7 +90,7 @@ def _show_data(found: FromData) -> None:
     for error in errors[:_FINDINGS_SHOWN]:
         lines += wrapped("✗ ", error)
     if len(errors) > _FINDINGS_SHOWN:
-        lines.append(f"✗ and {len(errors) - _FINDINGS_SHOWN} kinds of errors more")
+        lines.append(f"✗ and {len(errors) - _FINDINGS_SHOWN:,} more")
     for warning in grouped([each for each in found.profile.warnings if each.code in _ABOUT_AMOUNT]):
         lines += wrapped("! ", warning)
     for line in lines:

@@ -153,6 +153,17 @@ def test_data_with_errors_is_advised_on_all_the_same(cli: Cli, tmp_path: Path) -
     assert told.json()["data"]["ok"] is False and told.json()["recommended"] == "fine-tuning"
 
 
+def test_data_that_cannot_be_read_says_nothing_of_the_examples(cli: Cli, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        labelled(tmp_path / f"{name}.csv", ["billing", "shipping"])
+    (tmp_path / "third.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 3)
+    told = cli("advise", str(tmp_path), "--json")
+    assert told.code == DATA and told.json()["data"]["errors"]
+    assert told.json()["answers"]["examples"] is None
+    told = cli("advise", str(tmp_path))
+    assert "answered nothing that you had not" in told.out and "\n✗ " in told.out
+
+
 def test_plain_texts_are_no_answered_examples(cli: Cli, tmp_path: Path) -> None:
     data = tmp_path / "notes.txt"
     data.write_text("".join(f"Note number {n} says that the weather was fine on that day.\n" for n in range(120)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backends.contract import UsageError
@@ -31,6 +31,7 @@ from profiles.decision_facts import FILE, decision
 
 APPROACHES = {"prompting", "rag", "fine-tuning", "from-scratch", "tabular-model"}
 AMOUNTS = (None, 0, 1, 40, 99, 100, 999, 1_000, 9_999, 10_000, 999_999, 1_000_000, 50_000_000)
+BUSY_MACHINE = [HealthCheck.too_slow]
 CASES = Path(__file__).resolve().parents[3] / "shared" / "decision_cases.json"
 
 
@@ -173,7 +174,7 @@ def test_what_holds_for_every_combination() -> None:
 
 
 @given(any_answers())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=BUSY_MACHINE)
 def test_what_holds_for_all_answers(answers: Answers) -> None:
     advice = decide(answers)
     modality = answers.data_modality
@@ -202,7 +203,7 @@ def sentences(advice: Advice) -> list[str]:
 
 
 @given(any_answers())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40, suppress_health_check=BUSY_MACHINE)
 def test_every_change_does_what_it_says(answers: Answers) -> None:
     advice = decide(answers)
     first, *others = advice.ranked
@@ -225,7 +226,7 @@ def test_every_change_does_what_it_says(answers: Answers) -> None:
 
 
 @given(any_answers(), st.integers(0, 10**7), st.integers(0, 10**7))
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=BUSY_MACHINE)
 def test_more_examples_never_lower_fine_tuning(answers: Answers, one: int, other: int) -> None:
     fewer, more = sorted((one, other))
 
@@ -237,7 +238,7 @@ def test_more_examples_never_lower_fine_tuning(answers: Answers, one: int, other
 
 
 @given(any_answers())
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=BUSY_MACHINE)
 def test_what_was_not_answered_says_nothing(answers: Answers) -> None:
     """A reason for or against follows from an answer; only what rules an approach out may follow from a missing one."""
     for verdict in weigh(answers).verdicts:
@@ -425,7 +426,7 @@ def test_what_is_no_number_of_examples(typed: str) -> None:
     assert len(told.value.what) < 100
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=BUSY_MACHINE)
 @given(st.text(alphabet=string.printable + "−٣½ ", max_size=30))
 def test_any_text_is_a_number_or_refused(typed: str) -> None:
     try:
