@@ -123,6 +123,57 @@ def _shape(config: Mapping[str, Any], model_type: str, where: str) -> Shape:
 def _sighted(config: Mapping[str, Any], model_type: str, entry: Mapping[str, Any], where: str) -> Shape:
     """A model of two parts; files of some types keep the sizes of the decoder at the top."""
     speaking = config.get("text_config", {})
+    seeing = config.get("vision_config", {})
+    if not isinstance(speaking, Mapping) or not isinstance(seeing, Mapping):
+        raise UsageError(f"{where} has a text_config or vision_config that is none", "it must be an object", _FIX)
+    both = {**config, **speaking}
+    if "tie_word_embeddings" in config:
+        both["tie_word_embeddings"] = config["tie_word_embeddings"]
+    speaker = _shape(both, SPEAKERS[model_type], where)
+    sight = _types()[entry["sight"]]
+    sizes = _sizes(seeing, sight, f"{where}, vision_config")
+    if (merge := entry.get("merge")) is not None:
+        sizes["merge"] = _number(config.get(merge, entry["otherwise"][merge]), merge, where)
+    if model_type == "qwen3_vl":
+        taps = seeing.get("deepstack_visual_indexes", (0, 0, 0))
+        sizes["taps"] = len(taps) if isinstance(taps, list | tuple) else None
+    seen = _completed(Shape(architecture=entry["sight"], **sizes))
+    return replace(speaker, architecture=model_type, vision=seen)
+
+
+def _sizes(config: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> dict[str, Any]:
+    otherwise, sizes = entry.get("otherwise", {}), dict[str, Any]()
+    for size, key in entry["names"].items():
+        if not key:
+            continue
+        key = next((each for each in key if each in config), key[0]) if isinstance(key, list) else key
+        value = config.get(key, otherwise.get(key))
+        if value is None and (size in _OPTIONAL or key in ("n_inner", "num_decoder_layers")):
+            sizes[size] = None
+        elif value is None:
+            raise UsageError(f"{where} has no {key}", _missing(key, config), _FIX)
+        elif size in _FLAGS:
+            sizes[size] = _flag(value, key, where)
+        else:
+            sizes[size] = _number(value, key, where)
+    return sizes
+
+
+_FLAGS = tuple(each.name for each in fields(Shape) if "bool" in str(each.type))
+
+
+def _completed(shape: Shape) -> Shape:
+    """With the sizes that follow from others as Transformers lets them follow."""
+    if shape.intermediate is None and shape.hidden is not None:
+        shape = replace(shape, intermediate=4 * shape.hidden)
+    if _types()[shape.architecture]["names"].get("kv_heads") is None or shape.heads is None or shape.hidden is None:
+        return shape
+    return replace(
+        shape, kv_heads=shape.kv_heads or shape.heads, head_dim=shape.head_dim or max(1, shape.hidden // shape.heads)
+    )
+
+
+def _formula_holds(config: Mapping[str, Any], shape: Shape, entry: Mapping[str, Any]) -> bool:
     sight: Mapping[str, Any] = _types()[entry["sight"]] if "sight" in entry else {}
     for part, rules in ((config, entry.get("only", {})), (config.get("vision_config", {}), sight.get("only", {}))):
         if any(part.get(key, value) not in (value, None) for key, value in rules.items()):
