@@ -31,7 +31,7 @@ KIND_TASKS: Mapping[str, frozenset[str]] = MappingProxyType(
         "causal-lm": frozenset({"text-generation", "reward-modeling", "text-classification"}),
         "encoder": frozenset(_TEXT_TASKS),
         "encoder-decoder": frozenset({"summarization", "translation", "text-to-text"}),
-        "vision-language": frozenset({"visual-question-answering"}),
+        "vision-language": frozenset({"visual-question-answering", "text-generation"}),
         "image": frozenset({"image-classification"}),
         "detector": frozenset({"object-detection"}),
         "speech": frozenset({"speech-recognition"}),
