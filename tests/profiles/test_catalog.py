@@ -64,7 +64,7 @@ def test_parameters_follow_from_the_shape(model: Model) -> None:
         assert model.active_parameters is None
 
 
-# From the pages of these models, so that a wrong shape and a count of it cannot agree unseen.
+# As published, from memory: so that a wrong shape and a count of it cannot agree unseen.
 @pytest.mark.parametrize(
     ("name", "billions"),
     [
