@@ -193,7 +193,7 @@ class Column:
     @property
     def distinct(self) -> int:
         """How many different values there are; beyond some ten thousand an estimate to about 1%."""
-        return self.different.count
+        return min(self.different.count, self.present)
 
     @property
     def all_different(self) -> bool:
