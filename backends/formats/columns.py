@@ -102,8 +102,10 @@ class Column:
         if bool in kinds and len(kinds) > 1:  # True equals 1, but is another value
             cells = ["true" if cell is True else "false" if cell is False else cell for cell in cells]
         bad_before = self.present - self.numbers
+        texts: list[str] = []
         for cell, count in Counter(cells).items():
-            self._value(cell, count)
+            self._value(cell, count, texts)
+        self.different.add(texts)
         if self.present - self.numbers > bad_before and len(self.not_numbers) < _BAD_KEPT:
             self._keep_bad(cells, where)
 
@@ -125,8 +127,8 @@ class Column:
 
     @property
     def _only_numbers(self) -> bool:
-        """Whether every cell so far was a plain number, so that the next ones probably are too."""
-        return self.present > 0 and self.numbers == self.present and not self.codes and not self.infinite
+        """Whether every cell so far was a plain number, so that the next ones may well be too."""
+        return self.numbers == self.present and not self.codes and not self.infinite
 
     def _plain_numbers(self, cells: list[str]) -> bool:
         """Take a batch of cells that are all plain numbers in, quickly; False when they are something else."""
@@ -138,7 +140,8 @@ class Column:
         joined = "".join(cells)
         if not -LARGEST_EXACT < low <= high < LARGEST_EXACT or _UNUSUAL.search(joined) or sum(numbers) != sum(numbers):
             return False
-        if any(cell[0] == "0" and len(cell) > 1 and cell[1] != "." for cell in cells):
+        bare = [cell.lstrip("+-") for cell in cells] if low <= 0 or "+" in joined else cells
+        if any(cell[0] == "0" and len(cell) > 1 and cell[1] != "." for cell in bare):
             return False
         self.present += len(cells)
         self.numbers += len(cells)
@@ -150,10 +153,14 @@ class Column:
         self.minimum = low if self.minimum is None else min(self.minimum, low)
         self.maximum = high if self.maximum is None else max(self.maximum, high)
         self.different.add(cells)
+        self.first_text = self.first_text or cells[0]
+        for cell in dict.fromkeys(cells) if len(self.examples) < 3 else ():
+            if len(self.examples) < 3 and cell[:200] not in self.examples:
+                self.examples.append(cell[:200])
         return True
 
-    def _value(self, cell: Any, count: int) -> None:
-        """Take a value in that stands in `count` cells."""
+    def _value(self, cell: Any, count: int, texts: list[str]) -> None:
+        """Take a value in that stands in `count` cells; `texts` collects it as a text, where it says something."""
         if is_missing(cell):
             self.missing += count
             return
@@ -164,7 +171,7 @@ class Column:
         self.first_text = self.first_text or text[:20_000]
         if len(self.examples) < 3 and text[:200] not in self.examples:
             self.examples.append(text[:200])
-        self.different.add((text,))
+        texts.append(text)
         number = as_number(cell, self.decimal_comma)
         if number is None:
             self.words += (text.count(" ") + 1) * count
@@ -208,7 +215,7 @@ class Column:
     @property
     def distinct(self) -> int:
         """How many different values there are; beyond some ten thousand an estimate to about 1%."""
-        return self.different.count
+        return min(self.different.count, self.present)
 
     @property
     def all_different(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from zlib import crc32
 
 _KEPT = 20_000
 _LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
@@ -19,7 +20,8 @@ class Distinct:
     """How many different values there are: exact up to some thousands, then estimated by adaptive sampling.
 
     Keeps the hashes whose last `depth` bits are zero and doubles the count for every bit (Flajolet 1990); with
-    10,000 to 20,000 hashes kept the standard error is about 1%.
+    10,000 to 20,000 hashes kept the standard error is about 1%. The last 32 bits of a hash are a checksum, so that the
+    estimate is the same in every process; Python's own hash, another one in each, makes up the rest.
     """
 
     __slots__ = ("_depth", "_hashes", "_most")
@@ -31,11 +33,17 @@ class Distinct:
 
     def add(self, values: Iterable[str]) -> None:
         """Take more values in."""
-        if not self._depth:
-            self._hashes.update(map(hash, values))
+        values = set(values)
+        mask = (1 << self._depth) - 1
+        try:
+            sums = list(map(crc32, map(str.encode, values)))
+        except UnicodeEncodeError:  # halves of characters
+            sums = [crc32(value.encode(errors="surrogatepass")) for value in values]
+        if mask:
+            kept = [(value, checksum) for value, checksum in zip(values, sums) if not checksum & mask]
         else:
-            mask = (1 << self._depth) - 1
-            self._hashes.update(number for number in map(hash, values) if not number & mask)
+            kept = zip(values, sums)
+        self._hashes.update([hash(value) >> 32 << 32 | checksum for value, checksum in kept])
         while len(self._hashes) > self._most:
             self._depth += 1
             mask = (1 << self._depth) - 1

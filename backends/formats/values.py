@@ -7,6 +7,7 @@ import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 # The words that pandas and R write for a missing value, compared after stripping and lower-casing.
@@ -108,6 +109,7 @@ def as_label(value: Any) -> str:
     return " ".join(as_text(value).split())
 
 
+@lru_cache(maxsize=20_000)
 def normal_name(name: str) -> str:
     """A column name with case, spaces and punctuation left out, for comparing."""
     return re.sub(r"[\W_]+", "", name).lower()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -181,3 +185,23 @@ def test_memory_stays_bounded() -> None:
         counted.add(map(str, range(start, start + 1_000)))
         assert len(counted._hashes) <= 500
     assert counted.count == pytest.approx(50_000, rel=0.5)
+
+
+def test_an_estimate_is_the_same_in_every_process() -> None:
+    script = (
+        "from backends.formats.distinct import Distinct\n"
+        "seen = Distinct(100)\n"
+        "seen.add([f'value {n}' for n in range(5_000)] + ['\\ud800'])\n"
+        "print(seen.count)"
+    )
+    counts = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(distinct.__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(counts) == 1
