@@ -47,3 +47,12 @@ def read_settings() -> Settings:
             "Correct the path, or delete the line to train with the app's own Python.",
         )
     return settings
+
+
+def not_startable(python: str, error: OSError) -> UsageError:
+    """The error that the trainer's interpreter is there but cannot be started, as a folder or a broken file is."""
+    return UsageError(
+        f"The trainer's interpreter {python} cannot be started",
+        error.strerror or str(error),
+        "Correct trainer_python in settings.toml, or delete the line to use the app's own Python.",
+    )

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from backends.contract import UsageError
 from forge_tui.paths import library_folder, typed_path
-from forge_tui.settings import read_settings
+from forge_tui.settings import not_startable, read_settings
 
 Counter = Callable[[IO[str]], tuple[int | None, Iterator[int]]]
 
@@ -37,13 +37,16 @@ def _count(folder: Path, rows: IO[str]) -> tuple[int | None, Iterator[int]]:
     command = [read_settings().trainer_python, "-m", "backends.token_counts", str(folder)]
     answers = tempfile.TemporaryFile("w+", encoding="utf-8")
     rows.seek(0)
-    ended = subprocess.run(
-        command,
-        stdin=rows,
-        stdout=answers,
-        stderr=subprocess.DEVNULL,
-        env={**environment, "TOKENIZERS_PARALLELISM": "true"},
-    )
+    try:
+        ended = subprocess.run(
+            command,
+            stdin=rows,
+            stdout=answers,
+            stderr=subprocess.DEVNULL,
+            env={**environment, "TOKENIZERS_PARALLELISM": "true"},
+        )
+    except OSError as error:
+        raise not_startable(command[0], error) from None
     answers.seek(0)
     first: Any = json.loads(answers.readline() or '{"error": "it gave no answer"}')
     if ended.returncode or isinstance(first, dict):

@@ -177,6 +177,8 @@ def _marked_pairs(text: str) -> Iterator[tuple[str, str]]:
         if following < 0:
             return
         at = following
+    if start >= 0 and text[start + len(_OPEN) :].strip():
+        yield text[start + len(_OPEN) :].replace("</s>", ""), ""  # a mark that is never closed: nobody answers
 
 
 # --- as the model will see it ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 from backends.contract import ForgeError, RunFiles
 from forge_tui.runs.supervisor import trainer_environment
-from forge_tui.settings import read_settings
+from forge_tui.settings import not_startable, read_settings
 
 
 def predict_rows(files: RunFiles, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -20,16 +20,20 @@ def predict_rows(files: RunFiles, rows: Iterable[dict[str, Any]]) -> Iterator[di
             questions.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
         questions.seek(0)
         command = [read_settings().trainer_python, "-m", "backends.predict", str(files.folder)]
-        with subprocess.Popen(
-            command,
-            stdin=questions,
-            stdout=subprocess.PIPE,
-            stderr=talk,
-            cwd=files.folder,
-            env={**trainer_environment(files, 0), "FORGE_RUN": ""},
-            text=True,
-            encoding="utf-8",
-        ) as process:
+        try:
+            started = subprocess.Popen(
+                command,
+                stdin=questions,
+                stdout=subprocess.PIPE,
+                stderr=talk,
+                cwd=files.folder,
+                env={**trainer_environment(files, 0), "FORGE_RUN": ""},
+                text=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise not_startable(command[0], error) from None
+        with started as process:
             assert process.stdout is not None
             for line in process.stdout:
                 answer = json.loads(line)

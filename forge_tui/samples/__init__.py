@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backends.contract import UsageError, nearest
 from backends.registry import find_task
 from forge_tui.planning import Request
 
@@ -31,6 +32,12 @@ def sample_path(task_id: str) -> Path:
 
 def demo_request(task_id: str | None = None) -> Request:
     """What `forge-tui demo` asks for: the sample of a task and settings that end it soon."""
+    if task_id is not None and task_id not in _FILES:
+        raise UsageError(
+            f"There is no demo of {task_id!r}",
+            f"there are demos of {', '.join(_FILES)}",
+            f"Choose one of them{nearest(task_id, tuple(_FILES))}.",
+        )
     task = find_task(task_id or DEFAULT_TASK)
     return Request(
         data=str(sample_path(task.id)), task=task.id, settings=_SETTINGS.get(task.id, {}), name=f"demo-{task.id}"

@@ -479,6 +479,15 @@ def test_what_is_not_plainly_in_order_is_looked_at_closely(cell: Any) -> None:
 # --- dialogues in [INST] marks -----------------------------------------------------------------------------------
 
 
+def test_a_last_mark_that_is_never_closed_is_a_question_without_an_answer() -> None:
+    found = read_example(SHAPES["text"], {"text": "[INST] a [/INST] b [INST] c"})
+    assert isinstance(found, Example)
+    assert [turn.text for turn in found.turns] == ["a", "b"]
+    assert [repair.code for repair in found.repairs] == ["chat-no-last-answer"]
+    found = read_example(SHAPES["text"], {"text": "[INST] a [/INST] b [INST] "})
+    assert isinstance(found, Example) and not found.repairs
+
+
 @pytest.mark.parametrize(
     ("text", "turns"),
     [

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from backends.contract import RunFiles, UsageError
 from forge_tui.finding_lines import grouped
 from forge_tui.prediction_rows import PredictionRows
+from forge_tui.runs.predicting import predict_rows
+from forge_tui.token_counts import counter_of
 
 FEATURES: list[dict[str, Any]] = [
     {"name": "size", "kind": "number"},
@@ -51,3 +54,18 @@ def test_dates_that_cannot_be_read_and_columns_that_are_not_there_are_told(tmp_p
         "there is no column 'colour'",
         "'built' holds dates, but here 'last week'",
     ]
+
+
+def test_a_trainer_that_is_there_but_cannot_be_started_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_bytes(b"\x7fELF but nothing more")
+    broken.chmod(0o755)
+    monkeypatch.setenv("FORGE_HOME", str(tmp_path))
+    (tmp_path / "settings.toml").write_text(f'trainer_python = "{broken}"\n')
+    with pytest.raises(UsageError, match="cannot be started") as caught:
+        list(predict_rows(RunFiles(tmp_path), [{"a": 1}]))
+    assert "trainer_python" in caught.value.fix
+    with pytest.raises(UsageError, match="cannot be started"), (tmp_path / "rows").open("w+") as rows:
+        counter_of(str(tmp_path))(rows)
