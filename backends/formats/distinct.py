@@ -39,10 +39,9 @@ class Distinct:
             sums = list(map(crc32, map(str.encode, values)))
         except UnicodeEncodeError:  # halves of characters
             sums = [crc32(value.encode(errors="surrogatepass")) for value in values]
+        kept: Iterable[tuple[str, int]] = zip(values, sums)
         if mask:
             kept = [(value, checksum) for value, checksum in zip(values, sums) if not checksum & mask]
-        else:
-            kept = zip(values, sums)
         self._hashes.update([hash(value) >> 32 << 32 | checksum for value, checksum in kept])
         while len(self._hashes) > self._most:
             self._depth += 1

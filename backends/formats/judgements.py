@@ -18,7 +18,18 @@ from backends.formats.tally import BYTES_A_TOKEN, Tally, Texts
 # Few models read more at once; where the context of a model is known, that is the limit.
 LONGEST_USUAL = 8_192
 # Formats whose columns carry no names of a person's own, so that nothing was guessed from them.
-_NAMELESS = ("text", "conll", "squad", "coco", "yolo", "image-folder", "video-folder", "audio-folder")
+_NAMELESS = (
+    "text",
+    "conll",
+    "conllu",
+    "fasttext",
+    "squad",
+    "coco",
+    "yolo",
+    "image-folder",
+    "video-folder",
+    "audio-folder",
+)
 
 _FOLDERS = "Put the files of each class into a folder named after it, and name the folder above."
 _SPOKEN = "Write a metadata.csv beside them with the columns file_name and transcription."
