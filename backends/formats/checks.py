@@ -50,6 +50,7 @@ def _checked(request: CheckRequest, task: TaskData | None) -> DatasetProfile:
     looked = glance(dataset)
     check_choices(request.preparation, looked.table)
     plan = make_plan(task, dataset, looked.table, looked, request.columns)
+    dataset = _without_unlabelled_test(dataset, plan, request)
     if request.on_first is not None:
         request.on_first(_first_answer(dataset, looked, plan, request))
     for _ in range(2):
@@ -84,6 +85,21 @@ def _with_evaluation(dataset: Dataset, request: CheckRequest) -> Dataset:
         raise UsageError(f"{request.eval_path} has no part {part!r}", f"its parts are {names}", "Name one of them.")
     parts = {"train": dataset.parts[dataset.training_part], "validation": other.parts[part]}
     return replace(dataset, parts=parts, notes=(*dataset.notes, *other.notes))
+
+
+def _without_unlabelled_test(dataset: Dataset, plan: Plan, request: CheckRequest) -> Dataset:
+    """The data set without a test part that has no column of answers, as competitions give it: nothing to score on."""
+    label = plan.roles.columns.get(str(plan.task.label_role)) if plan.task is not None else None
+    sources = dataset.parts.get("test", ())
+    if label is None or len(dataset.parts) < 2 or dataset.training_part == "test" or request.eval_part is not None:
+        return dataset
+    if not sources or any(not source.columns or label in source.columns for source in sources):
+        return dataset
+    name = sources[0].path.name
+    message = f"{name}, the test part, has no column {label!r}: there is nothing to score it by, so it is left aside"
+    fix = "Nothing to do: some of the training rows are held out instead. Predict it with: predict RUN --file FILE"
+    parts = {part: kept for part, kept in dataset.parts.items() if part != "test"}
+    return replace(dataset, parts=parts, notes=(*dataset.notes, Finding("unlabelled-test", message, name, fix)))
 
 
 def _first_answer(dataset: Dataset, looked: Glance, plan: Plan, request: CheckRequest) -> DatasetProfile:

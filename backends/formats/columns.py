@@ -223,6 +223,13 @@ class Column:
         return self.distinct == self.present if self.different.is_exact else self.distinct > 0.95 * self.present
 
     @property
+    def has_marks(self) -> bool:
+        """Whether the column would be numbers, were it not for the marks in them: `$1,200`, `45%`."""
+        if self.kind in ("number", "date", "code") or self.marked_numbers <= 0.5 * self.present:
+            return False
+        return self.numbers + self.marked_numbers >= 0.9 * self.present
+
+    @property
     def dirty(self) -> int:
         """Cells that are not numbers in a column of numbers."""
         return self.present - self.numbers if self.kind == "number" else 0
@@ -377,7 +384,7 @@ def feature_columns(table: TableSummary, target: str) -> tuple[dict[str, str], d
             continue
         kind = column.kind
         if kind in LEFT_OUT_BECAUSE:
-            left_out[name] = LEFT_OUT_BECAUSE[kind]
+            left_out[name] = "the marks in it make words of its numbers" if column.has_marks else LEFT_OUT_BECAUSE[kind]
         else:
             used[name] = {"number": "number", "date": "date"}.get(kind, "category")
     return used, left_out

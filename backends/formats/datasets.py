@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DataError, UsageError
+from backends.contract import DataError, Finding, UsageError
 from backends.formats.columns import TableSummary
 from backends.formats.findings import Findings
 from backends.formats.flat import flattened, plain_objects
@@ -23,6 +24,8 @@ _PART_COLUMNS = ("split", "part", "subset", "partition", "datasplit", "set", "fo
 _WITH_COLUMNS = ("csv", "tsv", "json", "jsonl", "parquet", "arrow", "xlsx", "mixed")
 # What is looked at for the first answer: enough to tell the task, little enough to come at once.
 GLANCE_ROWS = 2_000
+_SUBMISSION = re.compile(r"(?:sample|gender)?[-_ ]?submissions?\.csv|sample[-_]?sub\.csv")
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".xlsx", ".zip", ".gz")
 # Rows of a megabyte come in batches of a few; so many are enough of them.
 _GLANCE_BATCHES = 8
 
@@ -43,12 +46,35 @@ def open_data(path: Path) -> Dataset:
     Raises UsageError when there is nothing to read and DataError when it is no data set.
     """
     if os.path.isdir(path):
-        return _looked_into(open_folder(path))
+        return _looked_into(_competition(path) or open_folder(path))
     if path.suffix.lower() == ".toml":
         from backends.formats.mixes import open_mix
 
         return open_mix(path)
     return _looked_into(open_file(path))
+
+
+def _competition(path: Path) -> Dataset | None:
+    """The folder of a competition: train and perhaps test, with a sample of what is to be handed in, left aside."""
+    try:
+        files = {name.lower(): path / name for name in sorted(os.listdir(path))}
+    except OSError:
+        return None  # opening it tells why
+    samples = [file.name for name, file in files.items() if _SUBMISSION.fullmatch(name)]
+    train, test = files.get("train.csv"), files.get("test.csv")
+    tables = [name for name in files if name.endswith(_TABLES)]
+    if not samples or train is None or len(tables) != len(samples) + 1 + (test is not None):
+        return None
+    message = f"{', '.join(samples)} shows how answers are handed in and is left aside"
+    notes = [Finding("sample-submission", message, path.name, "Nothing to do.")]
+    parts: dict[str, tuple[Source, ...]] = {}
+    for part, file in (("train", train), ("test", test)):
+        if file is not None:
+            source = replace(open_file(file).first, part=part)
+            parts[part] = (source,)
+            notes += source.notes
+    formats = {source.format for (source,) in parts.values()}
+    return Dataset(path, formats.pop() if len(formats) == 1 else "mixed", parts, tuple(notes))
 
 
 def _looked_into(dataset: Dataset) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 from backends.formats.check_plan import COLUMN_CHOICES, Plan, check_choices
 from backends.formats.check_request import CheckRequest
 from backends.formats.classes import fewest_rows
-from backends.formats.columns import TableSummary
+from backends.formats.columns import LEFT_OUT_BECAUSE, TableSummary
 from backends.formats.findings import CORRECT_IT, NOT_READ, Findings, is_lost_row
 from backends.formats.parts import UNKNOWN_PART, part_of_name
 from backends.formats.shapes import shapes_of
@@ -21,7 +21,18 @@ LONGEST_USUAL = 8_192
 _LONG_CELL = 512 * BYTES_A_TOKEN
 _ONLY_FAULTY = "{name} has 0 examples: its only row is faulty"
 # Formats whose columns carry no names of a person's own, so that nothing was guessed from them.
-_NAMELESS = ("text", "conll", "squad", "coco", "yolo", "image-folder", "video-folder", "audio-folder")
+_NAMELESS = (
+    "text",
+    "conll",
+    "conllu",
+    "fasttext",
+    "squad",
+    "coco",
+    "yolo",
+    "image-folder",
+    "video-folder",
+    "audio-folder",
+)
 
 _FOLDERS = "Put the files of each class into a folder named after it, and name the folder above."
 _SPOKEN = "Write a metadata.csv beside them with the columns file_name and transcription."
@@ -157,13 +168,17 @@ def judge_roles(evidence: Evidence) -> None:
 def _note_marked_numbers(evidence: Evidence) -> None:
     """Say which columns would be numbers, were it not for the marks in them."""
     for name, column in evidence.table.columns.items():
-        if column.kind in ("number", "date", "code") or column.numbers + column.marked_numbers < 0.9 * column.present:
-            continue
-        if column.marked_numbers > 0.5 * column.present:
+        if column.has_marks:
             example = next(iter(column.examples), "")
+            is_feature = (
+                evidence.plan.task is not None
+                and evidence.plan.task.is_tabular
+                and name != evidence.plan.roles.columns.get("target")
+            )
+            unused = " and is not used" if is_feature and column.kind in LEFT_OUT_BECAUSE else ""
             evidence.findings.warn(
                 "marked-numbers",
-                f"{name!r} looks like numbers with marks, such as {example[:30]!r}; it was read as text",
+                f"{name!r} looks like numbers with marks, such as {example[:30]!r}; it was read as words{unused}",
                 f"column {name}",
                 "Write plain numbers such as 501221.67, without signs of currency, per cent or thousands.",
             )

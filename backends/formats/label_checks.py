@@ -75,6 +75,8 @@ def _judge_features(tally: Tally, table: TableSummary, target: str) -> None:
     tally.stats["features"] = used
     tally.stats["left_out"] = left_out
     for name, reason in left_out.items():
+        if table.columns[name].has_marks:
+            continue  # told with what to do, as marked-numbers
         tally.findings.warn(
             "column-left-out", f"{name!r} is not used: {reason}", f"column {name}", "Nothing to do; it is left out."
         )

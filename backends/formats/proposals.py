@@ -74,6 +74,10 @@ def _by_format(rows: Rows, kind: str) -> list[TaskProposal]:
         return [TaskProposal("speech-recognition", None, "recordings; what is said in them is missing")]
     if kind == "video-folder":
         return [TaskProposal("video-classification", None, "a folder of clips for each class")]
+    if kind == "fasttext":
+        return [TaskProposal("text-classification", None, "each line begins with the class of its text")]
+    if kind == "conllu":
+        return [TaskProposal("token-classification", None, "each word stands with its part of speech")]
     if kind == "conll":
         return [TaskProposal("token-classification", None, "each word stands with its tag")]
     if kind == "squad":

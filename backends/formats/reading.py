@@ -14,6 +14,7 @@ from backends.formats.binary_tables import read_arrow, read_parquet, read_workbo
 from backends.formats.coco import read_coco
 from backends.formats.findings import Findings
 from backends.formats.json_arrays import DEEPEST, is_deep, read_array, read_squad, records_key
+from backends.formats.marked_lines import read_conllu, read_fasttext
 from backends.formats.rows import Batch, Gathering, Row
 from backends.formats.sniff import identify
 from backends.formats.source import Source
@@ -259,6 +260,8 @@ _READERS: dict[str, Callable[[Source, Findings], Iterator[Batch]]] = {
     "json": read_array,
     "squad": read_squad,
     "conll": read_tagged,
+    "conllu": read_conllu,
+    "fasttext": read_fasttext,
     "text": _plain_text,
     "parquet": read_parquet,
     "arrow": read_arrow,

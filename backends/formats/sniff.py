@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from backends.contract import DataError, Finding
 from backends.formats.coco import looks_like_coco
 from backends.formats.images import IMAGE_ENDINGS
+from backends.formats.marked_lines import looks_like_conllu, looks_like_fasttext
 from backends.formats.movies import VIDEO_ENDINGS
 from backends.formats.sound import AUDIO_ENDINGS
 from backends.formats.source import Source, data_error
@@ -36,7 +37,9 @@ _MOST_COLUMNS = 50_000
 _LINES_ENDINGS = (".jsonl", ".ndjson")
 _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
 _MEDIA = {"image": IMAGE_ENDINGS, "audio": AUDIO_ENDINGS, "video": VIDEO_ENDINGS}
-READABLE = "CSV, TSV, JSON, JSONL, Parquet, Arrow, Excel (.xlsx), CoNLL or plain text, also packed (.gz, .zst, .zip)"
+READABLE = (
+    "CSV, TSV, JSON, JSONL, Parquet, Arrow, Excel (.xlsx), CoNLL, fastText or plain text, also packed (.gz, .zst, .zip)"
+)
 
 
 def identify(path: Path) -> Source:
@@ -98,6 +101,12 @@ def _identify_content(source: Source, head: bytes, named: PurePath, complete: bo
         return _json_source(source, text.lstrip(), ending)
     if "\0" in text:
         raise _unreadable("not-text", f"{name} is not a table", "it holds binary data and is no known format", name)
+    if ending not in (*_TABLE_ENDINGS, *_LINES_ENDINGS, ".json") and looks_like_fasttext(text):
+        return replace(source, format="fasttext", columns=("text", "label"))
+    if ending not in (*_TABLE_ENDINGS[:1], *_LINES_ENDINGS, ".json") and looks_like_conllu(text):
+        message = "the tags are the parts of speech (UPOS); the other columns of CoNLL-U are not read"
+        note = Finding("conllu-columns", message, name, "Nothing to do, if that is what is to be learned.")
+        return replace(source, format="conllu", columns=("tokens", "tags"), notes=(*notes, note))
     if ending not in (*_TABLE_ENDINGS[:1], *_LINES_ENDINGS, ".json") and looks_tagged(text):
         return replace(source, format="conll", columns=("tokens", "tags"))
     if ending in (".txt", ".text", ".md", "") and not _is_delimited(text, complete):

@@ -1020,3 +1020,29 @@ def test_evaluation_data_that_is_the_training_data_is_called_that(tmp_path: Path
     other = comma(tmp_path / "e.csv", [{**row, "label": ""} for row in rows_of(9, 100)])
     (error,) = profile_of(path, task, prepare, other).errors
     assert "none of the 9 rows" in error.message
+
+
+@pytest.mark.parametrize("sample", ["sample_submission.csv", "gender_submission.csv", None])
+def test_the_folder_of_a_competition_is_trained_on_without_its_test_part(tmp_path: Path, sample: str | None) -> None:
+    folder = tmp_path / "set"
+    comma(folder / "train.csv", rows_of())
+    comma(
+        folder / "test.csv", [{name: cell for name, cell in row.items() if name != "label"} for row in rows_of(9, 100)]
+    )
+    if sample is not None:
+        comma(folder / sample, [{"id": n, "label": "a"} for n in range(9)])
+    profile = check(CheckRequest(folder, TABLE))
+    assert profile.ok and profile.evaluation_part is None and profile.columns == {"target": "label"}
+    told = {finding.code: finding.message for finding in profile.warnings}
+    assert "no column 'label'" in told["unlabelled-test"]
+    assert (sample in told.get("sample-submission", "")) if sample else ("sample-submission" not in told)
+    assert sum(used(split(tmp_path / "run", folder, TABLE))) == 40
+
+
+def test_the_folder_of_a_competition_with_a_whole_test_part_is_scored_on_it(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    comma(folder / "train.csv", rows_of())
+    comma(folder / "test.csv", rows_of(9, 100))
+    comma(folder / "sample_submission.csv", [{"id": n, "label": "a"} for n in range(9)])
+    profile = check(CheckRequest(folder, TABLE))
+    assert profile.ok and profile.evaluation_part == "test"

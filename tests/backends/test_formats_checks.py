@@ -455,3 +455,16 @@ def test_a_batch_of_numbers_says_the_same_as_its_cells(batches: list[list[str]])
     assert {**told, "missing": 0} == {**slow, "missing": 0}
     for name in ("numbers", "integers", "codes", "leading_zeros", "infinite", "words", "characters", "first_text"):
         assert getattr(quick, name) == getattr(careful, name), name
+
+
+def test_numbers_with_marks_are_told_once(tmp_path: Path) -> None:
+    prices, rates = [f"${1_000 + n * 37:,}" for n in range(60)], [f"{n}%" for n in range(60)]
+    path = table(
+        tmp_path / "t.csv", {"price": prices, "rate": rates, "size": list(range(60)), "label": ["a", "b", "a"] * 20}
+    )
+    profile = check_data(path)
+    told = {finding.where: finding for finding in profile.warnings if finding.where in ("column price", "column rate")}
+    assert len([each for each in profile.warnings if each.where in told]) == 2
+    assert all(each.code == "marked-numbers" and "not used" in each.message for each in told.values())
+    assert all("plain numbers" in each.fix for each in told.values())
+    assert set(profile.stats["left_out"]) == {"price", "rate"} and "marks" in profile.stats["left_out"]["price"]
