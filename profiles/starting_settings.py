@@ -83,6 +83,13 @@ def starting_settings(situation: Situation, data: DatasetProfile) -> dict[str, S
     return chosen
 
 
+def known_settings(task: str) -> dict[str, Any]:
+    """The settings that the rules of a task name, each with one of its values."""
+    tables = _tables(_FAMILIES[task])
+    known = {rule["setting"]: rule["value"] for rule in tables["rule"]}
+    return {**known, **{rule["setting"]: rule["most"] for rule in tables.get("length", ())}, "max_steps": 1000}
+
+
 def _holds(rule: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     for name in _BOUNDS:
         below, least = rule.get(f"{name}_below"), rule.get(f"{name}_from")

@@ -11,7 +11,7 @@ from typing import Any
 
 from backends.contract import DatasetProfile, UsageError, nearest
 
-REWARD_TASK = "reward-modeling"
+REWARD, REWARD_TASK = "reward", "reward-modeling"
 _TASKS = ("text-generation", REWARD_TASK)
 _HELD = {
     "texts": "plain texts",
@@ -23,12 +23,17 @@ _HELD = {
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to train a language model; `learns_from` are the kinds of rows it can use."""
+    """A way to train a language model; `learns_from` are the kinds of rows it can use.
+
+    `other_models` are in memory beside the one that learns; where adapters learn, some of them are the same model.
+    """
 
     id: str
     what: str
     learns_from: tuple[str, ...]
     task: str = "text-generation"
+    other_models: int = 0
+    other_models_of_adapters: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def choose_strategy(
     ranked = _ranked(holds, data, base_model is True)
     if task == REWARD_TASK:
         reason = "you asked for a model that judges: it learns to score the better answer higher (Stiennon et al. 2020)"
-        return StrategyChoice(Chosen("reward", reason), tuple(each for each in ranked if each.id != "reward"))
+        return StrategyChoice(Chosen(REWARD, reason), tuple(each for each in ranked if each.id != REWARD))
     if strategy is None:
         return StrategyChoice(ranked[0], ranked[1:])
     others = tuple(each for each in ranked if each.id != strategy.id)
@@ -137,8 +142,7 @@ def _held(data: DatasetProfile) -> str:
 def _ranked(holds: str, data: DatasetProfile, base_model: bool) -> tuple[Chosen, ...]:
     """The strategies for rows of a kind; what is only for checkable answers needs the desk to have found some."""
     checkable = any(each.strategy == "grpo" for each in data.proposals)
-    rule = next(
-        each for each in _tables()["rule"] if each["holds"] == holds and each.get("base_model", base_model) == base_model
-    )
+    rules = (each for each in _tables()["rule"] if each.get("base_model", base_model) == base_model)
+    rule = next(each for each in rules if each["holds"] == holds)
     others = [each for each in rule.get("alternatives", ()) if checkable or not each.get("checkable")]
     return tuple(Chosen(each["strategy"], each["reason"]) for each in (rule, *others))
