@@ -14,13 +14,15 @@ import typer
 
 from backends.contract import EXIT_DONE, ForgeError, UsageError
 from forge_tui import __version__
+from forge_tui.cli.quick import QuickGroup
 from forge_tui.start import run_app, screen_problem
 
 app = typer.Typer(
     name="forge-tui",
+    cls=QuickGroup,
     help="Train a model of your own: guided, in a detached process, watched live. Without a command it opens the app.",
-    epilog="Exit codes: 0 done; 1 the run or action failed; 2 wrong usage; 3 the data has errors; 4 it does not fit this "
-    "hardware; 130 interrupted.",
+    epilog="Exit codes: 0 done; 1 the run or action failed; 2 wrong usage; 3 the data has errors; 4 it does not fit; "
+    "130 interrupted.",
     invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -13,6 +13,7 @@ from backends.contract import RunFiles, RunSpec, UsageError, read_spec
 from forge_tui.cli import app, open_app
 from forge_tui.cli import request as asked
 from forge_tui.cli.output import say, show, show_json
+from forge_tui.cli.quick import QuickCommand
 from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
 
@@ -28,7 +29,7 @@ def new(data: Annotated[str | None, typer.Argument(help="A data file to start fr
     open_app(wizard_data=data, wizard=True)
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def train(
     spec: Annotated[
         str | None, typer.Argument(help="A spec.toml to run again; else say what with the options.")

@@ -1,8 +1,8 @@
 """The process beside the trainer: starts it, passes signals on, samples the GPUs and writes how it ended.
 
-Run as `python -m forge_tui.runs.supervisor RUN_FOLDER LOCK_DESCRIPTOR ATTEMPT DEVICE`, in a session of its own; DEVICE is
-the UUID of a GPU, or empty for the best there is. It holds the run's lock together with the trainer. If it is killed the
-trainer goes on; nothing of the training depends on it.
+Run as `python -m forge_tui.runs.supervisor RUN_FOLDER LOCK_DESCRIPTOR ATTEMPT DEVICE`, in a session of its own;
+DEVICE is the UUID of a GPU, or empty for the best there is. It holds the run's lock together with the trainer. If it is
+killed the trainer goes on; nothing of the training depends on it.
 """
 
 from __future__ import annotations
