@@ -54,7 +54,8 @@ def _as_planned(reading: GpuReading, planned: str) -> RunDevice:
     raise ForgeError(
         f"The GPU of this run is gone: {planned}",
         f"{why}; what it shows is {now}",
-        "Look at: forge-tui hardware. Then start again: forge-tui resume RUN takes the best GPU there is.",
+        "Look at: forge-tui hardware. Then forge-tui resume RUN takes the best GPU there is, or the CPU with "
+        "CUDA_VISIBLE_DEVICES= before it.",
     )
 
 

@@ -284,16 +284,12 @@ def test_train_says_what_is_too_large_before_a_run_folder_exists(
 
     monkeypatch.setattr("forge_tui.hardware.probe", lambda: Hardware(memory_available_bytes=1000))
     monkeypatch.setattr("forge_tui.model_choice.local_folder", lambda model: texts.parent)
-    told = cli(
-        "train", "--data", str(texts), "--task", "text-classification", "--model", "answerdotai/ModernBERT-base"
-    )
+    told = cli("train", "--data", str(texts), "--task", "text-classification", "--model", "answerdotai/ModernBERT-base")
     assert_refused(told, TOO_LARGE, "does not fit", "its weights alone take")
     assert list_runs() == []
 
 
-def test_the_command_loads_no_validation_library(
-    home: Any, table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_loads_no_validation_library(home: Any, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     told = home.command("plan", "--data", str(table), "--json")
     assert told.code == DONE

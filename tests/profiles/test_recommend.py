@@ -272,7 +272,11 @@ def test_a_model_of_another_class(task: str, model: str, words: list[str]) -> No
     ("task", "options", "words"),
     [
         ("tabular-classification", {"method": "qlora"}, ["gradient-boosted trees", "Possible here: full"]),
-        ("image-classification", {"method": "prefix-tuning"}, ["prefix-tuning", "an image model", "Possible here: full"]),
+        (
+            "image-classification",
+            {"method": "prefix-tuning"},
+            ["prefix-tuning", "an image model", "Possible here: full"],
+        ),
         ("object-detection", {"method": "lora"}, ["a detector", "Possible here: full"]),
         ("text-generation", {"method": "lorra"}, ["'lorra'", "nearest is 'lora'"]),
         ("text-classification", {"method": "qlora"}, ["this version trains text-classification by full, lora"]),

@@ -95,7 +95,9 @@ def test_a_wish_that_cannot_be(task: str, holds: str, wanted: str, words: list[s
 def test_every_strategy_is_recommended_for_some_rows_or_named_beside_one() -> None:
     named: set[str | None] = set()
     for holds in ROWS:
-        data = profile(holds, ("text-generation", "sft" if holds != "texts" else "pretrain"), ("text-generation", "grpo"))
+        data = profile(
+            holds, ("text-generation", "sft" if holds != "texts" else "pretrain"), ("text-generation", "grpo")
+        )
         chosen = choose_strategy("text-generation", data)
         named |= {each.id for each in (chosen.first, *chosen.others)}
         for each in (chosen.first, *chosen.others):
