@@ -9,6 +9,7 @@ from typing import Any
 
 from forge_tui.model_choice import source_of
 from forge_tui.plain import plain
+from forge_tui.plan_sizes import download_bytes
 from forge_tui.planning import Plan
 from profiles.alternatives import Alternative
 from profiles.options import gib, is_preset
@@ -83,8 +84,8 @@ def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
     yield from _entry("data", _rows_text(plan), roles, width)
     yield from _entry("model", found.model.id, found.model_reason, width)
     if not found.is_local:
-        size = plan.needed_bytes if found.method.id != "full" else None
-        yield from _entry("", "", f"to be downloaded{f', about {gib(size)}' if size else ''}", width)
+        size = download_bytes(found.model.parameters, found.is_local)
+        yield from _entry("", "", f"to be downloaded{f', {gib(size)} or more' if size else ''}", width)
     if found.model.licence is not None:
         yield from _entry("", "", f"licence {found.model.licence}", width)
     yield from _entry("method", found.method.id, found.method_reason, width)

@@ -94,7 +94,8 @@ def _better(place: Place, chosen: Option, known: Sequence[Option]) -> Option | N
     if is_preset(chosen.model):
         return best_of(place, known)
     size = chosen.model.parameters or 0
-    larger = [each for each in known if (each.model.parameters or 0) >= 1.5 * size]
+    rank = place.rank(chosen.model)
+    larger = [each for each in known if (each.model.parameters or 0) >= 1.5 * size and place.rank(each.model) >= rank]
     roomy = [each for each in larger if place.is_roomy(each)]
     if roomy:
         return best_of(place, roomy, within_size=False)

@@ -115,13 +115,16 @@ class Place:
         """What makes one option better than another, as far as it is known before training."""
         model = option.model
         reads = self.length is None or model.context is None or model.context >= self.length
-        return is_free(model), self._preference(model), self.suits(model), reads, model.parameters or 0
+        return is_free(model), self.rank(model), self.suits(model), reads, model.parameters or 0
 
     def preference(self, model: Model) -> str | None:
         """Why the architecture of a model is taken before others for the task, None where it is not."""
-        return preferred(self.task)[1] if self._preference(model) > 0 else None
+        order, reason = preferred(self.task)
+        named = model.shape is not None and model.shape.architecture in order
+        return reason if named else None
 
-    def _preference(self, model: Model) -> int:
+    def rank(self, model: Model) -> int:
+        """How early the architecture of a model is taken for the task; 0 where nothing is known of it."""
         pair = _PAIR.search(model.id)
         if self.task == "translation" and pair is not None and pair.groups() != self.languages:
             return -1  # it translates other languages, as far as is known
@@ -169,7 +172,7 @@ def _rules() -> Mapping[str, Any]:
 
 def preferred(task: str) -> tuple[list[str], str]:
     """The architectures or kinds that are taken before others for a task, the first one first, and why."""
-    found = next((each for each in _rules()["preferred"] if each["task"] == task), None)
+    found = next((each for each in _rules()["preferred"] if task in each["tasks"]), None)
     return (found["architectures"], found["reason"]) if found is not None else ([], "")
 
 
