@@ -31,7 +31,7 @@ KIND_TASKS: Mapping[str, frozenset[str]] = MappingProxyType(
         "causal-lm": frozenset({"text-generation", "reward-modeling", "text-classification"}),
         "encoder": frozenset(_TEXT_TASKS),
         "encoder-decoder": frozenset({"summarization", "translation", "text-to-text"}),
-        "vision-language": frozenset({"visual-question-answering"}),
+        "vision-language": frozenset({"visual-question-answering", "text-generation"}),
         "image": frozenset({"image-classification"}),
         "detector": frozenset({"object-detection"}),
         "speech": frozenset({"speech-recognition"}),
@@ -75,6 +75,7 @@ class Shape:
     shared_intermediate: int | None = None  # of the expert that always works
     attention_bias: bool | None = None
     mlp_bias: bool | None = None
+    gated_mlp: bool | None = None  # three matrices in a feed-forward layer instead of two
     embedding: int | None = None  # width of the word embeddings where it is not `hidden`
     positions: int | None = None  # learned places in a text
     token_types: int | None = None
@@ -83,8 +84,10 @@ class Shape:
     encoder_intermediate: int | None = None
     mel_bins: int | None = None  # of the sound that a speech model hears
     audio_positions: int | None = None
+    layered_norms: bool | None = None  # of a speech model that hears the wave: a norm in each layer that listens
     image: int | None = None  # side of the input picture in pixels
     patch: int | None = None  # side of a patch in pixels
+    registers: int | None = None  # tokens of a picture model to keep notes in
     frames: int | None = None  # of a video clip
     tubelet: int | None = None  # frames that make one patch
     merge: int | None = None  # side of the square of patches that becomes one token
