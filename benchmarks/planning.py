@@ -1,7 +1,7 @@
 """What a plan costs: python benchmarks/planning.py FILE [--task T] [--pairs N] [--json]
 
-`forge-tui plan --task T --data FILE --json` against `python -c "import typer"`, in interleaved pairs. FILE is a table of
-a few thousand texts with their classes, such as the SMS spam collection. Exits 1 when a target is missed.
+`forge-tui plan --task T --data FILE --json` against `python -c "import typer"`, in interleaved pairs. FILE is a table
+of a few thousand texts with their classes, such as the SMS spam collection. Exits 1 when a target is missed.
 """
 
 from __future__ import annotations

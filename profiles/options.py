@@ -52,7 +52,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Place:
-    """What a run is planned for; `length` is that of a row in tokens, `languages` those of source and target.
+    """What a run is planned for; `length` is that of the median row in tokens, `languages` those of source and target.
 
     Both are None where they are not known or do not matter.
     """
@@ -71,8 +71,8 @@ class Place:
     def is_roomy(self, option: Option) -> bool:
         """Whether there is room to spare by the rule of thumb, and on a CPU whether the model is small enough."""
         parameters, free = option.model.parameters, self.device.free_bytes
-        if parameters is None:
-            return True
+        if parameters is None:  # presets, and models that are known to be of a sensible size
+            return is_preset(option.model) or self.rank(option.model) > 0
         if self.device.gpu is None or free is None:
             if parameters > _largest(option.model.kind, on_gpu=False):
                 return False
@@ -111,26 +111,33 @@ class Place:
         options = [Option(model, each) for each in self.methods(model)]
         return next((each for each in options if self.is_roomy(each)), options[-1])
 
-    def quality(self, option: Option) -> tuple[bool, int, bool, bool, int]:
+    def quality(self, option: Option) -> tuple[bool, bool, int, bool, int]:
         """What makes one option better than another, as far as it is known before training."""
         model = option.model
         reads = self.length is None or model.context is None or model.context >= self.length
-        return is_free(model), self.rank(model), self.suits(model), reads, model.parameters or 0
+        return is_free(model), reads, self.rank(model), self.suits(model), model.parameters or 0
 
     def preference(self, model: Model) -> str | None:
-        """Why the architecture of a model is taken before others for the task, None where it is not."""
-        order, reason = preferred(self.task)
-        named = model.shape is not None and model.shape.architecture in order
-        return reason if named else None
+        """Why a model is taken before others for the task, None where only its size counts."""
+        names, reason = self._preferred()
+        return reason if any(name in model.id.lower() for name in names) else None
 
     def rank(self, model: Model) -> int:
-        """How early the architecture of a model is taken for the task; 0 where nothing is known of it."""
+        """How early a model is taken for the task; 0 where nothing is known of it, less for one of other languages."""
         pair = _PAIR.search(model.id)
         if self.task == "translation" and pair is not None and pair.groups() != self.languages:
-            return -1  # it translates other languages, as far as is known
-        order = preferred(self.task)[0]
-        names = (model.kind, model.shape.architecture if model.shape is not None else "")
-        return max((len(order) - order.index(name) for name in names if name in order), default=0)
+            return -1
+        names, _ = self._preferred()
+        fits = (
+            len(names) - place for place, name in enumerate(names) if name in model.id.lower() or name == model.kind
+        )
+        return max(fits, default=0)
+
+    def _preferred(self) -> tuple[list[str], str]:
+        no_gpu = self.device.gpu is None
+        found = (each for each in _rules()["preferred"] if self.task in each["tasks"])
+        chosen = next((each for each in found if no_gpu or not each.get("on_cpu")), None)
+        return (chosen["names"], chosen["reason"]) if chosen is not None else ([], "")
 
 
 def is_preset(model: Model) -> bool:
@@ -168,12 +175,6 @@ def best_of(place: Place, options: Iterable[Option], within_size: bool = True) -
 @cache
 def _rules() -> Mapping[str, Any]:
     return tomllib.loads(Path(__file__).with_name("model_choice.toml").read_text(encoding="utf-8"))
-
-
-def preferred(task: str) -> tuple[list[str], str]:
-    """The architectures or kinds that are taken before others for a task, the first one first, and why."""
-    found = next((each for each in _rules()["preferred"] if task in each["tasks"]), None)
-    return (found["architectures"], found["reason"]) if found is not None else ([], "")
 
 
 def _largest(kind: str, on_gpu: bool) -> float:

@@ -73,7 +73,7 @@ def recommend(
         _require_able(wanted_model, task)
     base_model = None if wanted_model is None else not wanted_model.instruct
     strategies = choose_strategy(task, data, wishes.strategy, base_model)
-    length = (data.stats.get("lengths") or {}).get("p95")
+    length = (data.stats.get("lengths") or {}).get("median")
     place = Place(task, strategies.first.id, device, length, _languages(data))
     option = _choose(place, wishes)
     model, method = option.model, option.method
@@ -187,11 +187,14 @@ def _model_reason(place: Place, option: Option, wishes: Wishes, is_local: bool) 
     if place.device.gpu is not None and free is not None:
         where = f"{gib(free)} of GPU memory"
     suits = "" if place.strategy is None else _learned(model.instruct)
-    parts = [
-        f"of the {terms}models{suits} the largest of a sensible size for {where}, {size} parameters",
-        place.preference(model),
-        "it is on this machine" if is_local else None,
-    ]
+    preference = place.preference(model)
+    if preference is not None:
+        article = "an open model" if terms else "a model"
+        chosen = f"{article} of a sensible size for {where}, {size} parameters"
+    else:
+        reads = " that read most of your rows whole" if place.length is not None and model.context is not None else ""
+        chosen = f"of the {terms}models{suits}{reads} the largest of a sensible size for {where}, {size} parameters"
+    parts = (chosen, preference, "it is on this machine" if is_local else None)
     return "; ".join(each for each in parts if each)
 
 
@@ -227,8 +230,9 @@ def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
         told.append(f"the licence of {model.id} ({model.licence}) has conditions: read it before you use the model")
     if option.method.id == "qlora" and device.gpu is None:
         told.append("QLoRA on a CPU saves memory and costs much time")
-    if place.length is not None and model.context is not None and place.length > model.context:
-        told.append(f"{model.id} reads {model.context:,} tokens; 5% of your rows have more than {place.length:,}")
+    longest = (data.stats.get("lengths") or {}).get("p95", 0)
+    if model.context is not None and longest > model.context:
+        told.append(f"{model.id} reads {model.context:,} tokens; 5% of your rows have more than about {longest:,}")
     tokens, parameters = data.stats.get("tokens_about"), model.parameters
     if place.strategy == "pretrain" and tokens is not None and parameters is not None:
         wanted = parameters * _TOKENS_A_PARAMETER

@@ -237,7 +237,7 @@ def test_a_preset_stands_beside_a_pretrained_encoder() -> None:
     assert "far better than random weights" in better.reason
 
 
-# --- what cannot be ----------------------------------------------------------------------------------------------------
+# --- what cannot be -----------------------------------------------------------------------------------------------
 
 
 def test_weights_that_are_too_large_are_told_and_never_that_something_fits(models: Callable[..., None]) -> None:
