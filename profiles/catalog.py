@@ -101,7 +101,8 @@ class Model:
     """A model and what is known of it; parameters are counted singly, `context` is the longest input in tokens.
 
     `family` is the name of its TOML file, or of where it was found. `open_licence` says whether the licence permits
-    commercial use without conditions worth a lawyer. `verdict` is one sentence of advice.
+    commercial use without conditions worth a lawyer. `verdict` is one sentence of advice; a `first_choice` is what to
+    try first among the models of its kind and size.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Model:
     instruct: bool = False
     note: str | None = None
     verdict: str | None = None
+    first_choice: bool = False
 
 
 def catalog() -> tuple[Model, ...]:

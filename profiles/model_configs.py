@@ -43,6 +43,8 @@ def model_from_config(config: Mapping[str, Any], name: str) -> Model:
     """
     if not isinstance(config, Mapping):
         raise UsageError(f"The config.json of {name} is no configuration", "it holds no object in braces", _FIX)
+    if "model_type" not in config and isinstance(config.get("architecture"), str):
+        return _timm_model(config, name)
     kind_of_model = config.get("model_type")
     if not isinstance(kind_of_model, str) or not kind_of_model:
         raise UsageError(
@@ -71,6 +73,15 @@ def model_from_config(config: Mapping[str, Any], name: str) -> Model:
         context=_context(config, known, where),
         note=None if shape is not None else f"models of type {kind_of_model!r} are not known here",
     )
+
+
+def _timm_model(config: Mapping[str, Any], name: str) -> Model:
+    """A model of pictures as timm describes it; its parameters follow from its name, which only timm can read."""
+    inner = config.get("pretrained_cfg", config)
+    sides = inner.get("input_size") if isinstance(inner, Mapping) else None
+    side = sides[-1] if isinstance(sides, list) and sides and type(sides[-1]) is int and sides[-1] > 0 else None
+    shape = Shape("timm", image=side)
+    return Model(name, "timm", "image", ("image-classification",), "its config.json", shape=shape)
 
 
 @cache

@@ -34,16 +34,17 @@ class BadRange(Passing):
 
 @dataclass(frozen=True)
 class Hub:
-    """One dataset on one hub: opens its addresses and says in words what went wrong."""
+    """One dataset, or something else of `kind`, on one hub: opens its addresses and says in words what went wrong."""
 
     dataset: str
     revision: str
     endpoint: str
     token: str | None = field(repr=False)
+    kind: str = "dataset"
 
     def open(self, address: str, start: int = 0) -> HTTPResponse:
         """Ask for an address, from a byte on; the token goes to the hub itself and to no host that it points to."""
-        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE" if self.kind == "dataset" else "TRANSFORMERS_OFFLINE"):
             if os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on"):
                 why, fix = f"{name} is set: nothing is asked", f"Give a file on this machine, or unset {name}."
                 raise UsageError(f"{self.dataset} is on the hub, which needs the network", why, fix)
@@ -87,20 +88,23 @@ class Hub:
         return ForgeError(f"The reply of {self.endpoint} cannot be understood", why, f"Try again later. {_LOCAL}")
 
     def _refusal(self, status: int, code: str) -> ForgeError:
-        answer, page = f"{self.endpoint} answered {status}", f"{self.endpoint}/datasets/{self.dataset}"
+        part = "datasets/" if self.kind == "dataset" else ""
+        answer, page = f"{self.endpoint} answered {status}", f"{self.endpoint}/{part}{self.dataset}"
         if status in (401, 403) and code != "RepoNotFound":
             why = f"{answer} {'to your token' if self.token else 'and no token was found to send'}"
             fix = f"Accept the terms on {page} and set HF_TOKEN to a valid token of that account."
             return UsageError(f"The hub does not give {self.dataset} to you", why, fix)
         if code == "RevisionNotFound":
-            why = "the dataset is there, but no branch, tag or commit of that name"
+            why = f"the {self.kind} is there, but no branch, tag or commit of that name"
             return UsageError(f"{self.dataset} has no revision {self.revision!r}", why, f"Look for it on {page}.")
         if code == "EntryNotFound":
             return ForgeError(f"A file of {self.dataset} is gone", f"it is listed, but {answer}", f"Look at {page}.")
         if status == 404 or code == "RepoNotFound":
             why = f"{self.endpoint} does not know it at {self.revision!r}, or it is private"
-            fix = "Check the name; for a private dataset set HF_TOKEN. A file on this machine needs its whole path."
-            return UsageError(f"There is no dataset {self.dataset} on the hub", why, fix)
+            fix = (
+                f"Check the name; for a private {self.kind} set HF_TOKEN. A file on this machine needs its whole path."
+            )
+            return UsageError(f"There is no {self.kind} {self.dataset} on the hub", why, fix)
         if status == 416:
             return self.cut("it does not go on from where the file was cut", BadRange)
         if status == 429:
@@ -109,9 +113,9 @@ class Hub:
         return kind(f"The hub cannot give {self.dataset} now", answer, f"Try again later. {_LOCAL}")
 
 
-def connect(dataset: str, revision: str, token: str | None) -> Hub:
-    """The dataset on the hub that HF_ENDPOINT names, with the token that was given or is found here."""
-    return Hub(dataset, revision, _endpoint(), _token(token))
+def connect(dataset: str, revision: str, token: str | None, kind: str = "dataset") -> Hub:
+    """The dataset or model on the hub that HF_ENDPOINT names, with the token that was given or is found here."""
+    return Hub(dataset, revision, _endpoint(), _token(token), kind)
 
 
 def _endpoint() -> str:
