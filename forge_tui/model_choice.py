@@ -9,8 +9,11 @@ from forge_tui.paths import typed_path
 from profiles.catalog import Model, find_model, near_models
 
 
-def named_model(wanted: str, task: str) -> Model:
-    """The model of that name for a task; raises UsageError with what is possible."""
+def named_model(wanted: str, task: str, download: bool = False) -> Model:
+    """The model of that name for a task; `download` allows to ask the hub what it is.
+
+    Raises UsageError with what is possible.
+    """
     trained = next((each for each in TASKS if each.id == task), None)
     presets = trained.models if trained is not None else ()
     if wanted in presets:
@@ -22,9 +25,9 @@ def named_model(wanted: str, task: str) -> Model:
     if trained is not None and not trained.accepts_model_folder:
         raise UsageError(f"{task} is not trained from {wanted!r}", f"it has {has}", "Leave --model out.")
     if trained is None or typed_path(wanted).exists():
-        return find_any_model(wanted)
+        return find_any_model(wanted, download)
     try:
-        return find_any_model(wanted)
+        return find_any_model(wanted, download)
     except UsageError:
         near = f", {', '.join(near_models(wanted))}" if near_models(wanted) else ""
         raise UsageError(

@@ -44,7 +44,10 @@ class TooLargeError(ForgeError):
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for; everything but the data may be left to the program."""
+    """What was asked for; everything but the data may be left to the program.
+
+    `download` says whether the hub may be asked about a model that is not known here.
+    """
 
     data: str
     task: str | None = None
@@ -57,6 +60,7 @@ class Request:
     eval_part: str | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
     strategy: str | None = None
+    download: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     assert profile.task is not None, "a profile without errors has a task"
     task = find_data(profile.task)
     device = choose_device(hardware) if hardware is not None else _NOT_LOOKED_AT
-    model = named_model(request.model, task.id) if request.model is not None else None
+    model = named_model(request.model, task.id, request.download) if request.model is not None else None
     found = recommend(task.id, profile, device, Wishes(request.strategy, model, request.method), is_local)
     settings = {**found.settings, **_own_settings(request, task, found)}
     if is_trained(task.id):

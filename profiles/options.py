@@ -71,8 +71,8 @@ class Place:
     def is_roomy(self, option: Option) -> bool:
         """Whether there is room to spare by the rule of thumb, and on a CPU whether the model is small enough."""
         parameters, free = option.model.parameters, self.device.free_bytes
-        if parameters is None:  # presets, and models that are known to be of a sensible size
-            return is_preset(option.model) or self.rank(option.model) > 0
+        if parameters is None:  # presets, and models of which the catalog says that they are a first choice
+            return is_preset(option.model) or option.model.first_choice
         if self.device.gpu is None or free is None:
             if parameters > _largest(option.model.kind, on_gpu=False):
                 return False
@@ -111,33 +111,24 @@ class Place:
         options = [Option(model, each) for each in self.methods(model)]
         return next((each for each in options if self.is_roomy(each)), options[-1])
 
-    def quality(self, option: Option) -> tuple[bool, bool, int, bool, int]:
+    def quality(self, option: Option) -> tuple[bool, bool, bool, int, int]:
         """What makes one option better than another, as far as it is known before training."""
         model = option.model
         reads = self.length is None or model.context is None or model.context >= self.length
-        return is_free(model), reads, self.rank(model), self.suits(model), model.parameters or 0
-
-    def preference(self, model: Model) -> str | None:
-        """Why a model is taken before others for the task, None where only its size counts."""
-        names, reason = self._preferred()
-        return reason if any(name in model.id.lower() for name in names) else None
+        return is_free(model), reads, self.suits(model), self.rank(model), model.parameters or 0
 
     def rank(self, model: Model) -> int:
-        """How early a model is taken for the task; 0 where nothing is known of it, less for one of other languages."""
+        """How early a model is taken for the task by what is known of it, beside its size and its terms.
+
+        First choices of the catalog come before others; one of two languages that are not those of the data comes last.
+        """
         pair = _PAIR.search(model.id)
         if self.task == "translation" and pair is not None and pair.groups() != self.languages:
             return -1
-        names, _ = self._preferred()
-        fits = (
-            len(names) - place for place, name in enumerate(names) if name in model.id.lower() or name == model.kind
-        )
-        return max(fits, default=0)
-
-    def _preferred(self) -> tuple[list[str], str]:
-        no_gpu = self.device.gpu is None
-        found = (each for each in _rules()["preferred"] if self.task in each["tasks"])
-        chosen = next((each for each in found if no_gpu or not each.get("on_cpu")), None)
-        return (chosen["names"], chosen["reason"]) if chosen is not None else ([], "")
+        if self.task == "translation" and pair is not None:
+            return 3
+        first_kind = _rules()["first_kind"].get(self.task)
+        return 2 * (model.kind == first_kind) + model.first_choice
 
 
 def is_preset(model: Model) -> bool:

@@ -187,15 +187,14 @@ def _model_reason(place: Place, option: Option, wishes: Wishes, is_local: bool) 
     if place.device.gpu is not None and free is not None:
         where = f"{gib(free)} of GPU memory"
     suits = "" if place.strategy is None else _learned(model.instruct)
-    preference = place.preference(model)
-    if preference is not None:
-        article = "an open model" if terms else "a model"
-        chosen = f"{article} of a sensible size for {where}, {size} parameters"
+    advice = model.verdict.rstrip(".") if model.first_choice and model.verdict else None
+    if model.first_choice:
+        chosen = f"{'an open' if terms else 'a'} first choice of a sensible size for {where}, {size} parameters"
     else:
         reads = " that read most of your rows whole" if place.length is not None and model.context is not None else ""
         chosen = f"of the {terms}models{suits}{reads} the largest of a sensible size for {where}, {size} parameters"
-    parts = (chosen, preference, "it is on this machine" if is_local else None)
-    return "; ".join(each for each in parts if each)
+    here = f"{chosen}; it is on this machine" if is_local else chosen
+    return ". ".join(each for each in (here, advice) if each)
 
 
 def _learned(instruct: bool) -> str:

@@ -25,7 +25,9 @@ ModelName = Annotated[
 Method = Annotated[str | None, typer.Option(help="How to train: full, lora, qlora, prompt-tuning or prefix-tuning.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting as name=value; repeatable.")]
 Prepare = Annotated[list[str] | None, typer.Option("--prepare", help=PREPARE_HELP)]
-Download = Annotated[bool, typer.Option("--download", help="Fetch a hub id that is not here yet.")]
+Download = Annotated[
+    bool, typer.Option("--download", help="Fetch data of the hub that is not here yet, and ask it about such a model.")
+]
 
 
 def request_of(
@@ -57,4 +59,5 @@ def request_of(
         name=name,
         preparation=parse_pairs(prepare, "--prepare"),
         strategy=strategy,
+        download=download,
     )

@@ -71,7 +71,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return use
 
 
-def language_model(id: str, parameters: int, **facts: Any) -> Model:
+def language_model(id: str, parameters: int | None, **facts: Any) -> Model:
     standard: dict[str, Any] = {
         "family": "made",
         "kind": "causal-lm",
@@ -159,14 +159,27 @@ def test_the_model_suits_strategy_terms_and_memory(models: Callable[..., None]) 
     assert recommended("text-generation", 141).model.id == "a/chat", "70 billion parameters are for who asks for them"
 
 
-def test_what_is_known_to_learn_better_is_taken_first(models: Callable[..., None]) -> None:
+def test_a_first_choice_of_the_catalog_is_taken_first_and_its_advice_told(models: Callable[..., None]) -> None:
     facts: dict[str, Any] = {"kind": "detector", "tasks": ("object-detection",)}
     models(
-        language_model("a/rtdetr", 43 * MILLION, shape=Shape("rt_detr_v2"), **facts),
-        language_model("a/dfine", 31 * MILLION, shape=Shape("d_fine"), **facts),
+        language_model("a/larger", 43 * MILLION, **facts),
+        language_model("a/chosen", 31 * MILLION, first_choice=True, verdict="Start with it.", **facts),
+        language_model("a/light", None, first_choice=True, **facts),
     )
     found = recommended("object-detection")
-    assert found.model.id == "a/dfine" and "D-FINE" in found.model_reason
+    assert found.model.id == "a/chosen" and "Start with it" in found.model_reason
+    assert "better" not in {each.label for each in found.alternatives}, "what is larger is not known to be better"
+    assert recommended("object-detection", "cpu").model.id == "a/light"
+
+
+def test_an_encoder_sorts_texts_before_a_language_model(models: Callable[..., None]) -> None:
+    texts = ("text-classification",)
+    models(
+        language_model("a/chat", 3 * BILLION, tasks=texts, first_choice=True),
+        language_model("a/encoder", 100 * MILLION, kind="encoder", tasks=texts, instruct=False),
+    )
+    better = next(each for each in recommended("text-classification").alternatives if each.label == "better")
+    assert better.model is not None and better.model.id == "a/encoder"
 
 
 @pytest.mark.parametrize(
