@@ -139,6 +139,8 @@ def _why(label: str, place: Place, option: Option, chosen: Option) -> str:
         return f"{option.method.what}: less memory" if same else f"{size} parameters: the least memory"
     if label == BETTER:
         room = "" if place.is_roomy(option) else "; whether there is room is not known, only the weights are counted"
+        if place.is_slow(option) and place.device.gpu is None:
+            room = "; a step takes very long on a CPU"
         if same:
             return f"{option.method.what}: often a little better, with more memory{room}"
         if is_preset(chosen.model):

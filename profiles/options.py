@@ -73,10 +73,14 @@ class Place:
         parameters, free = option.model.parameters, self.device.free_bytes
         if parameters is None:  # presets, and models of which the catalog says that they are a first choice
             return is_preset(option.model) or option.model.first_choice
-        if self.device.gpu is None or free is None:
-            if parameters > _largest(option.model.kind, on_gpu=False):
-                return False
-        return free is None or self.training_bytes(option) <= free
+        return not self.is_slow(option) and (free is None or self.training_bytes(option) <= free)
+
+    def is_slow(self, option: Option) -> bool:
+        """Whether the model is larger than is sensible without a GPU, or where nobody knows how much is free."""
+        parameters, device = option.model.parameters, self.device
+        if device.gpu is not None and device.free_bytes is not None:
+            return False
+        return parameters is not None and parameters > _largest(option.model.kind, on_gpu=False)
 
     def training_bytes(self, option: Option) -> int:
         """About what training takes, for ordering options alone: no estimate."""
@@ -174,9 +178,11 @@ def _largest(kind: str, on_gpu: bool) -> float:
 
 
 def in_words(parameters: int | None) -> str:
-    """`360 million`, `1.7 billion`, `an unknown number of`."""
+    """`51,000`, `360 million`, `1.7 billion`, `an unknown number of`."""
     if parameters is None:
         return "an unknown number of"
+    if parameters < 999_500:
+        return f"{round(parameters, -3):,}" if parameters >= 10_000 else f"{parameters:,}"
     size, word = (parameters / 1e9, "billion") if parameters >= 999.5e6 else (parameters / 1e6, "million")
     return f"{size:.0f} {word}" if size >= 99.5 else f"{size:.2g} {word}"
 

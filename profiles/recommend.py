@@ -230,7 +230,7 @@ def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
     if option.method.id == "qlora" and device.gpu is None:
         told.append("QLoRA on a CPU saves memory and costs much time")
     longest = (data.stats.get("lengths") or {}).get("p95", 0)
-    if model.context is not None and longest > model.context:
+    if model.context is not None and longest > model.context and place.strategy != "pretrain":
         told.append(f"{model.id} reads {model.context:,} tokens; 5% of your rows have more than about {longest:,}")
     tokens, parameters = data.stats.get("tokens_about"), model.parameters
     if place.strategy == "pretrain" and tokens is not None and parameters is not None:

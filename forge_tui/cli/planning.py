@@ -43,6 +43,7 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Say what to train and how, with the reasons: model, method, settings, memory; nothing is started."""
+    from backends.registry import is_trained
     from forge_tui.hardware import hardware_for
     from forge_tui.plan_report import plan_json, plan_lines
     from forge_tui.planning import make_plan, too_large
@@ -71,6 +72,8 @@ def plan(
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
         for line in plan_lines(made, min(_WIDEST, max(_NARROWEST, width))):
             show(line)
+        if is_trained(made.task.id) and made.recommendation.is_local and not made.is_too_large and output is None:
+            say("Start it: forge-tui train with the same options. Keep it: -o spec.toml")
     if made.is_too_large:
         error = too_large(made)
         say(f"{error.what}: {error.why}. {error.fix}")
