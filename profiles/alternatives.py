@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backends.contract import DatasetProfile
 from profiles.catalog import Model
+from profiles.methods import find_method, methods_for
 from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for
 from profiles.strategies import StrategyChoice, find_strategy
 
@@ -86,7 +87,11 @@ def _smaller(place: Place, chosen: Option, known: Sequence[Option]) -> Option | 
         return leaner[0]
     size = chosen.model.parameters
     smaller = [each for each in known if size is not None and (each.model.parameters or size) < size]
-    return min(smaller, key=lambda each: each.model.parameters or 0, default=None)
+
+    def order(each: Option) -> tuple[bool, bool, int]:
+        return not is_free(each.model), not place.suits(each.model), each.model.parameters or 0
+
+    return min(smaller, key=order, default=None)
 
 
 def _better(place: Place, chosen: Option, known: Sequence[Option]) -> Option | None:
@@ -99,20 +104,19 @@ def _better(place: Place, chosen: Option, known: Sequence[Option]) -> Option | N
     roomy = [each for each in larger if place.is_roomy(each)]
     if roomy:
         return best_of(place, roomy, within_size=False)
-    for method in _more_than(place, chosen):
-        return method
+    whole = _all_weights(place, chosen)
+    if whole is not None:
+        return whole
     return min(larger, key=lambda each: (not is_free(each.model), each.model.parameters or 0), default=None)
 
 
-def _more_than(place: Place, chosen: Option) -> Iterator[Option]:
+def _all_weights(place: Place, chosen: Option) -> Option | None:
     """The same model with all its weights learning, where there is room for it."""
-    from profiles.methods import find_method, methods_for
-
     full = find_method("full")
-    if chosen.method.id != "full" and full in methods_for(place.task, chosen.model.kind, place.device.gpu):
-        whole = Option(chosen.model, full)
-        if place.is_roomy(whole):
-            yield whole
+    if chosen.method.id == "full" or full not in methods_for(place.task, chosen.model.kind, place.device.gpu):
+        return None
+    whole = Option(chosen.model, full)
+    return whole if place.is_roomy(whole) else None
 
 
 def _freer(place: Place, chosen: Option, known: Sequence[Option]) -> Option | None:
