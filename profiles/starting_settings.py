@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DatasetProfile
+from backends.contract import DatasetProfile, TextClassificationOptions
 
 _FAMILIES = {
     "tabular-classification": "tabular",
@@ -39,6 +39,7 @@ _FAMILIES = {
 _BOUNDS = ("rows", "parameters")
 _NAMED = ("task", "strategy", "method", "from_scratch", "architecture")
 _SHORTEST = 16
+_OF_EVERY_TASK = ("weight_decay", "per_device_eval_batch_size", "logging_steps", "eval_fraction", "seed")
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,15 @@ def starting_settings(situation: Situation, data: DatasetProfile) -> dict[str, S
 
 
 def known_settings(task: str) -> dict[str, Any]:
-    """The settings that the rules of a task name, each with one of its values."""
+    """The settings of a task that is trained by gradient steps, each with one of its values.
+
+    They are those that its rules name and those that every such task has.
+    """
     tables = _tables(_FAMILIES[task])
-    known = {rule["setting"]: rule["value"] for rule in tables["rule"]}
-    return {**known, **{rule["setting"]: rule["most"] for rule in tables.get("length", ())}, "max_steps": 1000}
+    named = {rule["setting"]: rule["value"] for rule in tables["rule"]}
+    lengths = {rule["setting"]: rule["most"] for rule in tables.get("length", ())}
+    every = {entry.name: entry.default for entry in fields(TextClassificationOptions) if entry.name in _OF_EVERY_TASK}
+    return {**named, **lengths, **every, "max_steps": 1000, "eval_steps": 100, "save_steps": 100}
 
 
 def _holds(rule: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:

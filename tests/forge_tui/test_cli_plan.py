@@ -121,6 +121,14 @@ def test_the_machine_of_a_file_is_planned_for(cli: Callable[..., Any], pairs: Pa
     assert any("read from" in warning for warning in plan["warnings"])
 
 
+def test_settings_of_every_task_are_taken_for_one_that_is_not_trained_yet(cli: Callable[..., Any], pairs: Path) -> None:
+    options = ["--set", "weight_decay=0.1", "--set", "max_steps=7", "--set", "max_seq_length=64"]
+    plan = cli("plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "--json", *options).json()
+    chosen = {name: each["value"] for name, each in plan["settings"].items() if each["reason"] == "you chose it"}
+    assert chosen == {"weight_decay": 0.1, "max_steps": 7, "max_length": 64}
+    assert plan["duration"]["steps"] == 7
+
+
 def test_several_gpus_are_told_of(cli: Callable[..., Any], table: Path) -> None:
     told = cli("plan", "--data", str(table), "--hardware", "gpu:2x80GiB")
     assert "a run uses one GPU; this machine has 2" in told.out and "the most of 2 GPUs" in told.out
