@@ -91,7 +91,7 @@ def test_the_plan_of_a_language_model(cli: Callable[..., Any], pairs: Path) -> N
     parameters = plan["model"]["parameters"]
     assert parameters > 10**9 and plan["memory"]["components"]["weights"] in (2 * parameters, parameters // 2)
     assert plan["memory"]["verdict"] is None and not plan["model"]["local"]
-    assert plan["disk"]["needed_bytes"] >= 2 * parameters
+    assert 2 * parameters < plan["disk"]["needed_bytes"] < 4 * parameters, "the download and an adapter"
     assert plan["settings"]["beta"]["value"] == 0.1
     assert {"orpo", "sft"} <= {each["strategy"] for each in plan["alternatives"]}
     assert any("cannot train text-generation yet" in warning for warning in plan["warnings"])
