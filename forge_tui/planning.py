@@ -26,10 +26,11 @@ from backends.registry import Task, TaskData, find_data, find_task, is_trained
 from forge_tui.model_choice import is_local, named_model, training_source
 from forge_tui.paths import data_path
 from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device, choose_device
 from profiles.hardware import Hardware
 from profiles.options import gib
-from profiles.recommend import TOO_LARGE, Recommendation, Wishes, recommend
+from profiles.recommend import Recommendation, Wishes, recommend
 from profiles.starting_settings import Setting, known_settings
 from profiles.strategies import find_strategy
 

@@ -13,13 +13,13 @@ from backends.contract import DatasetProfile, UsageError
 from backends.registry import TASKS, find_data
 from profiles.alternatives import Alternative, alternatives
 from profiles.catalog import KIND_TASKS, Model, find_model, models_for
+from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device
 from profiles.methods import Method, find_method, methods_for, named, require_method
 from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for
 from profiles.starting_settings import Setting, Situation, starting_settings
 from profiles.strategies import Chosen, StrategyChoice, choose_strategy
 
-TOO_LARGE = "too-large"
 _TOKENS_A_PARAMETER = 20
 
 
