@@ -379,7 +379,7 @@ def _parse_value(entry: Field[Any], hint: Any, value: Any) -> Any:
     wanted = next(kind for kind in allowed if kind is not NoneType)
     if NoneType in allowed and (value is None or str(value).strip().lower() in ("none", "null", "")):
         return None
-    parsed = _convert(wanted, value)
+    parsed = convert_value(wanted, value)
     choices = entry.metadata.get("choices") or ()
     low, high = entry.metadata.get("minimum"), entry.metadata.get("maximum")
     problem = None
@@ -404,7 +404,7 @@ def _parse_value(entry: Field[Any], hint: Any, value: Any) -> Any:
 _KIND_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
-def _convert(wanted: type, value: Any) -> Any:
+def convert_value(wanted: type, value: Any) -> Any:
     """`value` as int, float, bool or str; None when it is not one."""
     text = str(value).strip()
     if wanted is bool:

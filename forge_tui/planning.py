@@ -1,32 +1,55 @@
-"""From what a person asked for to a complete run spec: data checked, roles filled, settings chosen with reasons."""
+"""From what a person asked for to a plan: data checked, strategy, model, method and settings chosen with reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from backends.contract import (
+    EXIT_TOO_LARGE,
     SETTING_ALIASES,
     DataError,
     DatasetProfile,
+    ForgeError,
     PreparationOptions,
     RunSpec,
     UsageError,
+    convert_value,
     nearest,
     parse_settings,
 )
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
-from backends.registry import PRESETS, Task, find_task
-from forge_tui.paths import data_path, typed_path
-from profiles.starting_settings import starting_settings
+from backends.registry import Task, TaskData, find_data, find_task, is_trained
+from forge_tui.finding_lines import grouped
+from forge_tui.model_choice import is_local, named_model, training_source
+from forge_tui.paths import data_path
+from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from profiles.catalog_order import TOO_LARGE
+from profiles.device import Device, choose_device
+from profiles.hardware import Hardware
+from profiles.options import gib
+from profiles.recommend import Recommendation, Wishes, recommend
+from profiles.starting_settings import Setting, known_settings
+from profiles.strategies import find_strategy
+
+_NOT_LOOKED_AT = Device("unknown device", None, None, "", "the machine was not looked at")
+
+
+class TooLargeError(ForgeError):
+    """What was asked for cannot fit the device."""
+
+    exit_code = EXIT_TOO_LARGE
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for; everything but the data may be left to the program."""
+    """What was asked for; everything but the data may be left to the program.
+
+    `download` says whether the hub may be asked about a model that is not known here.
+    """
 
     data: str
     task: str | None = None
@@ -38,6 +61,33 @@ class Request:
     name: str | None = None
     eval_part: str | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
+    strategy: str | None = None
+    download: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was decided for a request, with the reasons, for a task that this version trains or not.
+
+    `needed_bytes` are those on the disk; what is not known is None.
+    """
+
+    request: Request
+    profile: DatasetProfile
+    task: TaskData
+    device: Device
+    recommendation: Recommendation
+    settings: Mapping[str, Setting]
+    rows: RowCounts
+    steps: int | None
+    needed_bytes: int | None
+    free_bytes: int | None
+    warnings: tuple[str, ...]
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the weights alone are more than the device has free."""
+        return self.recommendation.verdict == TOO_LARGE
 
 
 @dataclass(frozen=True)
@@ -47,6 +97,7 @@ class Planned:
     spec: RunSpec
     profile: DatasetProfile
     task: Task
+    device: Device = _NOT_LOOKED_AT
 
 
 def check_request(request: Request) -> DatasetProfile:
@@ -63,63 +114,100 @@ def check_request(request: Request) -> DatasetProfile:
     )
 
 
-def plan_run(request: Request, profile: DatasetProfile | None = None) -> Planned:
-    """Check the data and complete the request.
+def make_plan(request: Request, hardware: Hardware | None = None, profile: DatasetProfile | None = None) -> Plan:
+    """Check the data and decide everything the request leaves open; without `hardware` no memory is known.
 
     Raises UsageError for a wrong request and DataError, with every finding, for data no run could use.
     """
-    path = data_path(request.data)
-    if request.task is not None:
-        find_task(request.task)  # a task that is not trained is told before the data is read
-    profile = profile or check_request(request)
+    data_path(request.data)
+    task_id = request.task
+    if task_id is None and request.strategy is not None:
+        task_id = find_strategy(request.strategy).task
+    if task_id is not None:
+        find_data(task_id)  # a wrong name is told before the data is read
+    profile = profile or check_request(replace(request, task=task_id))
     if not profile.ok:
         raise _data_error(profile)
     assert profile.task is not None, "a profile without errors has a task"
-    task = find_task(profile.task)
-    eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
-    method = request.method or task.methods[0]
-    if method not in task.methods:
-        raise UsageError(
-            f"{task.id} has no method {method!r}",
-            f"its methods are {', '.join(task.methods)}",
-            f"Correct it{nearest(method, task.methods)}.",
-        )
-    model = _model(request.model or task.default_model, task)
-    if method == "lora" and model.startswith("preset:"):
-        raise UsageError(
-            f"LoRA cannot train {model}",
-            "it starts from random weights, and LoRA adapts weights that already know something",
-            "Use --method full, or give a pretrained model folder with --model.",
-        )
-    chosen = starting_settings(task, method, model, profile)
-    settings = {name: setting.value for name, setting in chosen.items()}
-    reasons = {name: setting.reason for name, setting in chosen.items()}
-    given = {name: value for name, value in request.settings.items() if value is not None}
-    typed = vars(parse_settings(task.options, given))
-    for name in given:
-        name = SETTING_ALIASES.get(name, name)
-        settings[name] = typed[name]
-        reasons[name] = "you chose it"
-    return Planned(
-        RunSpec(
-            name=request.name or path.stem,
-            task=task.id,
-            method=method,
-            model=model,
-            data=str(path),
-            eval_data=eval_path,
-            columns=dict(profile.columns),
-            eval_part=request.eval_part or (None if eval_path else profile.evaluation_part),
-            preparation=dict(request.preparation),
-            settings={name: value for name, value in settings.items() if value is not None},
-            reasons=reasons,
-        ),
-        profile,
-        task,
+    task = find_data(profile.task)
+    device = choose_device(hardware) if hardware is not None else _NOT_LOOKED_AT
+    model = named_model(request.model, task.id, request.download) if request.model is not None else None
+    found = recommend(task.id, profile, device, Wishes(request.strategy, model, request.method), is_local)
+    settings = {**found.settings, **_own_settings(request, task, found)}
+    if is_trained(task.id):
+        parse_settings(find_task(task.id).options, {name: each.value for name, each in settings.items()})
+    values = {name: each.value for name, each in settings.items()}
+    stratified = task.label_role is not None and not task.numeric_label
+    rows = row_counts(profile, request.preparation, values, stratified)
+    needed = disk_bytes(found.model.parameters, found.method.id, found.is_local)
+    free = hardware.disk_free_bytes if hardware is not None else None
+    return Plan(
+        request=replace(request, task=task_id),
+        profile=profile,
+        task=task,
+        device=device,
+        recommendation=found,
+        settings=settings,
+        rows=rows,
+        steps=total_steps(values, rows.train),
+        needed_bytes=needed,
+        free_bytes=free,
+        warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free)),
     )
 
 
-def check_spec(spec: RunSpec) -> Planned:
+def plan_run(request: Request, profile: DatasetProfile | None = None, hardware: Hardware | None = None) -> Planned:
+    """The plan of a request as a spec that can be started.
+
+    Raises UsageError for a wrong request, DataError for data no run could use, and TooLargeError.
+    """
+    data_path(request.data)
+    if request.task is not None:
+        find_task(request.task)  # a task that is not trained is told before the data is read
+    plan = make_plan(request, hardware, profile)
+    spec = spec_of(plan)
+    if plan.is_too_large:
+        raise too_large(plan)
+    return Planned(spec, plan.profile, find_task(plan.task.id), plan.device)
+
+
+def spec_of(plan: Plan) -> RunSpec:
+    """What `train` starts for a plan; raises UsageError for a task that this version does not train."""
+    task, request, found = find_task(plan.task.id), plan.request, plan.recommendation
+    eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
+    path = data_path(request.data)
+    weights = {} if found.weights_bytes is None else {"weights_bytes": found.weights_bytes}
+    return RunSpec(
+        name=request.name or path.stem,
+        task=task.id,
+        method=found.method.id,
+        model=training_source(found.model, task.id),
+        data=str(path),
+        eval_data=eval_path,
+        columns=dict(plan.profile.columns),
+        eval_part=request.eval_part or (None if eval_path else plan.profile.evaluation_part),
+        preparation=dict(request.preparation),
+        settings={name: each.value for name, each in plan.settings.items() if each.value is not None},
+        reasons={name: each.reason for name, each in plan.settings.items()},
+        estimate=weights,
+        strategy=found.strategy.id,
+    )
+
+
+def too_large(plan: Plan) -> TooLargeError:
+    """Why a plan cannot be carried out, and what can be done."""
+    found, device = plan.recommendation, plan.device
+    needed = gib(found.weights_bytes or 0)
+    smaller = [each for each in found.alternatives if each.model is not None]
+    instead = [f"--model {each.model.id} --method {each.method}" for each in smaller if each.model is not None]
+    return TooLargeError(
+        f"{found.model.id} by {found.method.id} does not fit {device.name}",
+        f"its weights alone take {needed}, and {gib(device.free_bytes or 0)} are free",
+        f"Choose a smaller model, such as {instead[0]}." if instead else "Free memory, or use a larger machine.",
+    )
+
+
+def check_spec(spec: RunSpec, hardware: Hardware | None = None) -> Planned:
     """Check a spec that was written before, as strictly as a request; its settings are kept as they are."""
     request = Request(
         data=spec.data,
@@ -132,16 +220,65 @@ def check_spec(spec: RunSpec) -> Planned:
         name=spec.name,
         eval_part=spec.eval_part,
         preparation=spec.preparation,
+        strategy=spec.strategy,
     )
-    planned = plan_run(request)
+    planned = plan_run(request, hardware=hardware)
     parse_settings(planned.task.options, spec.settings)
-    kept = {
-        "settings": dict(spec.settings),
-        "reasons": dict(spec.reasons),
-        "estimate": dict(spec.estimate),
-        "strategy": spec.strategy,
-    }
-    return Planned(RunSpec(**{**vars(planned.spec), **kept}), planned.profile, planned.task)
+    kept = replace(
+        planned.spec,
+        settings=dict(spec.settings),
+        reasons=dict(spec.reasons),
+        estimate=dict(spec.estimate),
+        strategy=spec.strategy,
+    )
+    return replace(planned, spec=kept)
+
+
+def _own_settings(request: Request, task: TaskData, found: Recommendation) -> dict[str, Setting]:
+    """The settings that the person chose, each checked as well as is possible."""
+    given = {name: value for name, value in request.settings.items() if value is not None}
+    typed: dict[str, Any]
+    if is_trained(task.id):
+        typed = dict(vars(parse_settings(find_task(task.id).options, given)))
+    else:
+        typed = {SETTING_ALIASES.get(name, name): _as_known(name, value, task, found) for name, value in given.items()}
+    names = (SETTING_ALIASES.get(name, name) if name not in typed else name for name in given)
+    return {name: Setting(typed[name], "you chose it") for name in names}
+
+
+def _as_known(name: str, value: Any, task: TaskData, found: Recommendation) -> Any:
+    """A setting of a task that is not trained yet: its name must stand in a rule, its value be of the same kind."""
+    known = known_settings(task.id)
+    name = SETTING_ALIASES.get(name, name)
+    if name not in known:
+        raise UsageError(
+            f"There is no setting {name!r} for {task.id}",
+            f"there are {', '.join(known)}",
+            f"Correct the name{nearest(name, tuple(known))}.",
+        )
+    example = found.settings[name].value if name in found.settings else known[name]
+    parsed = convert_value(type(example), value)
+    if parsed is None:
+        raise UsageError(
+            f"{name} = {value!r} is not possible", f"it must be of the kind of {example!r}", "Give another value."
+        )
+    return parsed
+
+
+def _warnings(
+    task: TaskData, found: Recommendation, hardware: Hardware | None, needed: int | None, free: int | None
+) -> Iterator[str]:
+    yield from found.warnings
+    if not is_trained(task.id):
+        yield f"this version cannot train {task.id} yet: the plan is for reading only"
+    elif not found.is_local:
+        yield f"{found.model.id} is not on this machine, and a run starts from a folder: download it first"
+    if needed is not None and free is not None and needed > free:
+        yield f"the disk has {gib(free)} free where runs are kept, and this takes about {gib(needed)}"
+    if hardware is not None:
+        if len(hardware.gpus) > 1:
+            yield f"a run uses one GPU; this machine has {len(hardware.gpus)}"
+        yield from hardware.problems
 
 
 def _data_error(profile: DatasetProfile) -> DataError:
@@ -154,27 +291,3 @@ def _data_error(profile: DatasetProfile) -> DataError:
         first.where,
         profile.errors,
     )
-
-
-def _model(wanted: str, task: Task) -> str:
-    if wanted in task.models:
-        return wanted
-    presets = ", ".join(f"{name} ({PRESETS[name]})" for name in task.models)
-    if wanted.startswith("preset:"):
-        raise UsageError(
-            f"{task.id} has no preset {wanted!r}", f"it has {presets}", f"Correct it{nearest(wanted, task.models)}."
-        )
-    if not task.accepts_model_folder:
-        raise UsageError(f"{task.id} is not trained from {wanted!r}", f"it has {presets}", "Leave --model out.")
-    folder = typed_path(wanted).absolute()
-    if not folder.is_dir():
-        raise UsageError(
-            f"There is no model folder {wanted!r}",
-            "a model is a preset or a local folder with config.json, weights and tokenizer",
-            f"Check the path, or choose {presets}.",
-        )
-    if not (folder / "config.json").is_file():
-        raise UsageError(
-            f"{folder} holds no model", "there is no config.json in it", "Give the folder of a Transformers model."
-        )
-    return str(folder)

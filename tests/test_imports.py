@@ -62,6 +62,7 @@ def test_the_data_formats_load_no_library(tmp_path: Path) -> None:
     assert not loaded_by(tmp_path, *modules_of(backends.formats)) & {"pyarrow", *MACHINE_LEARNING}
 
 
-def test_the_starting_settings_need_the_standard_library_only(tmp_path: Path) -> None:
-    loaded = loaded_by(tmp_path, "profiles.starting_settings")
+@pytest.mark.parametrize("module", ["profiles.starting_settings", "profiles.recommend"])
+def test_recommendations_need_the_standard_library_only(tmp_path: Path, module: str) -> None:
+    loaded = loaded_by(tmp_path, module)
     assert loaded - set(sys.stdlib_module_names) == {"backends", "profiles"}

@@ -14,12 +14,15 @@ import typer
 
 from backends.contract import EXIT_DONE, ForgeError, UsageError
 from forge_tui import __version__
+from forge_tui.cli.quick import QuickGroup
 from forge_tui.start import run_app, screen_problem
 
 app = typer.Typer(
     name="forge-tui",
+    cls=QuickGroup,
     help="Train a model of your own: guided, in a detached process, watched live. Without a command it opens the app.",
-    epilog="Exit codes: 0 done; 1 the run or action failed; 2 wrong usage; 3 the data has errors; 130 interrupted.",
+    epilog="Exit codes: 0 done; 1 the run or action failed; 2 wrong usage; 3 the data has errors; 4 it does not fit; "
+    "130 interrupted.",
     invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -62,7 +65,7 @@ def open_app(wizard_data: str | None = None, wizard: bool = False, run_id: str |
 def main() -> None:
     """Run a command; errors a person can act on are shown once, here, without a traceback."""
     # Each registers its commands.
-    from forge_tui.cli import advising, checking, data, machine, models, runs, training, using  # noqa: F401
+    from forge_tui.cli import advising, checking, data, machine, models, planning, runs, training, using  # noqa: F401
     from forge_tui.cli.output import show_error
 
     for stream in (sys.stdout, sys.stderr):

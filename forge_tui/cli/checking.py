@@ -15,6 +15,7 @@ from backends.contract import EXIT_DATA, DatasetProfile, PreparationOptions, par
 from forge_tui.cli import app
 from forge_tui.cli.data import MAP_HELP, PREPARE_HELP, parse_pairs
 from forge_tui.cli.output import say, show, show_json
+from forge_tui.cli.quick import QuickCommand
 from forge_tui.finding_lines import REPAIRS, grouped
 from forge_tui.formatting import counted
 from forge_tui.plain import plain
@@ -27,7 +28,7 @@ _COLUMNS_SHOWN = 20
 _FILES = ("image", "images", "audio", "video")
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def check(
     data: Annotated[str, typer.Argument(help="A data file, a folder, a mix file or a hub id such as owner/name.")],
     task: Annotated[str | None, typer.Option(help="The task to check for; otherwise the likeliest.")] = None,

@@ -9,9 +9,10 @@ import typer
 from backends.contract import EXIT_FAILED
 from forge_tui.cli import app
 from forge_tui.cli.output import say, show, show_json, show_table
+from forge_tui.cli.quick import QuickCommand
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def hardware(json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False) -> None:
     """Say what this machine has: GPUs and who uses them, CPU, memory, disk, and the hardware profile."""
     from forge_tui.hardware import probe
@@ -31,7 +32,7 @@ def hardware(json: Annotated[bool, typer.Option("--json", help="Print everything
         show(f"! {problem}")
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False) -> None:
     """Say what is installed, what is missing and what to do, for every task and method; 1 if training is impossible."""
     from forge_tui.doctor.examination import examine

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backends.contract import RunFiles, RunSpec, UsageError, read_spec
 from forge_tui.cli import app, open_app
-from forge_tui.cli.data import MAP_HELP, PREPARE_HELP, parse_pairs
+from forge_tui.cli import request as asked
 from forge_tui.cli.output import say, show, show_json
+from forge_tui.cli.quick import QuickCommand
 from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
+
+if TYPE_CHECKING:
+    from profiles.device import Device
 
 
 @app.command()
@@ -25,33 +29,35 @@ def new(data: Annotated[str | None, typer.Argument(help="A data file to start fr
     open_app(wizard_data=data, wizard=True)
 
 
-@app.command()
+@app.command(cls=QuickCommand)
 def train(
     spec: Annotated[
         str | None, typer.Argument(help="A spec.toml to run again; else say what with the options.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="The data: a file, a folder, a mix file or a hub id.")] = None,
-    task: Annotated[str | None, typer.Option(help="The task; otherwise the likeliest for the data.")] = None,
-    eval_data: Annotated[str | None, typer.Option(help="Separate data to evaluate on.")] = None,
-    map: Annotated[list[str] | None, typer.Option("--map", help=MAP_HELP)] = None,
-    model: Annotated[str | None, typer.Option(help="preset:NAME or a local model folder.")] = None,
-    method: Annotated[str | None, typer.Option(help="How to train: full or lora.")] = None,
-    set: Annotated[list[str] | None, typer.Option("--set", help="A setting as name=value; repeatable.")] = None,
-    prepare: Annotated[list[str] | None, typer.Option("--prepare", help=PREPARE_HELP)] = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch a hub id that is not here yet.")] = False,
+    data: asked.Data = None,
+    task: asked.TaskName = None,
+    eval_data: asked.EvalData = None,
+    map: asked.Map = None,
+    strategy: asked.Strategy = None,
+    model: asked.ModelName = None,
+    method: asked.Method = None,
+    set: asked.Settings = None,
+    prepare: asked.Prepare = None,
+    download: asked.Download = False,
     name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; print the run's id.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events, or the new run, as JSON.")] = False,
 ) -> None:
     """Start a run and follow it; Ctrl-C leaves it going."""
-    from forge_tui.hub_data import local_data
-    from forge_tui.planning import Request, check_spec, plan_run
+    from forge_tui.hardware import probe
+    from forge_tui.planning import check_spec, plan_run
 
     given = {
         "--data": data,
         "--task": task,
         "--eval-data": eval_data,
         "--map": map,
+        "--strategy": strategy,
         "--model": model,
         "--method": method,
         "--prepare": prepare,
@@ -65,7 +71,7 @@ def train(
                 "Change the spec file, or leave it out.",
             )
         wanted = read_spec(typed_path(spec))
-        planned = check_spec(replace(wanted, name=name) if name else wanted)
+        planned = check_spec(replace(wanted, name=name) if name else wanted, probe())
     elif data is None:
         raise UsageError(
             "There is nothing to train on",
@@ -73,19 +79,25 @@ def train(
             "Give one: forge-tui train --data FILE",
         )
     else:
-        settings = parse_pairs(set, "--set")
-        columns = parse_pairs(map, "--map")
-        preparation = parse_pairs(prepare, "--prepare")
-        local = str(local_data(data, download))
-        local_eval = str(local_data(eval_data, download)) if eval_data is not None else None
-        planned = plan_run(
-            Request(local, task, local_eval, columns, model, method, settings, name, preparation=preparation)
+        request = asked.request_of(
+            data,
+            task=task,
+            eval_data=eval_data,
+            map=map,
+            strategy=strategy,
+            model=model,
+            method=method,
+            set=set,
+            prepare=prepare,
+            download=download,
+            name=name,
         )
+        planned = plan_run(request, hardware=probe())
     for line in grouped(planned.profile.warnings):
         say(f"! {line}")
     roles = ", ".join(f"{role} = {column}" for role, column in planned.spec.columns.items())
     say(f"{planned.task.id} on {planned.profile.usable_rows:,} rows ({roles}) with {planned.spec.model}")
-    _start_and_follow(planned.spec, detach, json)
+    _start_and_follow(planned.spec, detach, json, planned.device)
 
 
 @app.command()
@@ -103,10 +115,10 @@ def demo(
     _start_and_follow(planned.spec, detach, json)
 
 
-def _start_and_follow(spec: RunSpec, detach: bool, json: bool) -> None:
+def _start_and_follow(spec: RunSpec, detach: bool, json: bool, device: Device | None = None) -> None:
     from forge_tui.runs.store import start_run
 
-    files = start_run(spec)
+    files = start_run(spec, device.visible if device is not None else None)
     if detach:
         if json:
             show_json({"id": files.folder.name, "path": str(files.folder)})

@@ -13,15 +13,16 @@ from backends.contract import RunFiles
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def launch(files: RunFiles, lock: int, attempt: int) -> None:
-    """Hand the held lock over to a new supervisor and let go of it."""
+def launch(files: RunFiles, lock: int, attempt: int, device: str | None = None) -> None:
+    """Hand the held lock over to a new supervisor and let go of it; `device` is the UUID of the GPU to start on."""
     _started[:] = [process for process in _started if process.poll() is None]
     package = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONSAFEPATH": "1"}
+    arguments = [str(files.folder), str(lock), str(attempt), device or ""]
     log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "forge_tui.runs.supervisor", str(files.folder), str(lock), str(attempt)],
+            [sys.executable, "-m", "forge_tui.runs.supervisor", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

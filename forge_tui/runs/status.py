@@ -135,6 +135,8 @@ def _error(
         why = "supervisor and trainer are gone and neither wrote how it ended; both were killed"
         return {"what": "The run died", "why": why, "fix": resume}
     assert ended is not None
+    if told := readings.table(ended.get("error")):  # the trainer was never started
+        return {key: readings.text(told.get(key)) for key in ("what", "why", "fix")}
     number = ended.get("signal")
     if number == signal.SIGKILL:
         why = (

@@ -19,9 +19,10 @@ RESERVE_BYTES = 256 * 1024
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
 
 
-def start_run(spec: RunSpec) -> RunFiles:
+def start_run(spec: RunSpec, device: str | None = None) -> RunFiles:
     """Write the folder of a new run and start its supervisor and trainer; returns once they are under way.
 
+    `device` is the UUID of the GPU that the run was planned for; without one it takes the best there is when it starts.
     The lock is taken before the folder has its name, so that no reader ever sees a run that nobody holds.
     """
     import secrets
@@ -60,7 +61,7 @@ def start_run(spec: RunSpec) -> RunFiles:
     except ForgeError:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
-    launch(final, lock, attempt=1)
+    launch(final, lock, attempt=1, device=device)
     return final
 
 

@@ -1,7 +1,8 @@
 """The process beside the trainer: starts it, passes signals on, samples the GPUs and writes how it ended.
 
-Run as `python -m forge_tui.runs.supervisor RUN_FOLDER LOCK_DESCRIPTOR ATTEMPT`, in a session of its own. It holds the
-run's lock together with the trainer. If it is killed the trainer goes on; nothing of the training depends on it.
+Run as `python -m forge_tui.runs.supervisor RUN_FOLDER LOCK_DESCRIPTOR ATTEMPT DEVICE`, in a session of its own;
+DEVICE is the UUID of a GPU, or empty for the best there is. It holds the run's lock together with the trainer. If it is
+killed the trainer goes on; nothing of the training depends on it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backends.contract import RunFiles, read_json, write_json
+from backends.contract import EXIT_FAILED, ForgeError, RunFiles, read_json, write_json
+from forge_tui.nvml import Nvml
 from forge_tui.paths import library_folder
+from forge_tui.runs.device import RunDevice, device_of_run
 from forge_tui.runs.process import RUN_MARKER, boot_id, host_name, identity, marked_processes
 from forge_tui.settings import read_settings
 from profiles.hardware import Gpu
@@ -54,8 +57,9 @@ def trainer_environment(files: RunFiles, attempt: int) -> dict[str, str]:
 class Supervisor:
     """One attempt of one run, from the start of the trainer to exit.json."""
 
-    def __init__(self, files: RunFiles, lock: int, attempt: int) -> None:
-        self.files, self.lock, self.attempt = files, lock, attempt
+    def __init__(self, files: RunFiles, lock: int, attempt: int, planned: str | None = None) -> None:
+        self.files, self.lock, self.attempt, self.planned = files, lock, attempt, planned
+        self.nvml: Nvml | None = None
         self.asked_to_stop = False
         self.kill_at: float | None = None
         self.pending: list[int] = []
@@ -70,29 +74,44 @@ class Supervisor:
         command = [read_settings().trainer_python, "-m", "backends", str(self.files.folder)]
         self._write_job(command, None)
         try:
+            device = self._device()
+        except ForgeError as error:
+            print(f"{error.what}: {error.why}", file=sys.stderr)
+            self._write_exit(EXIT_FAILED, error)
+            return
+        self._write_job(command, None, device)
+        try:
             trainer = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 process_group=0,
                 pass_fds=[self.lock],
                 cwd=self.files.folder,
-                env=trainer_environment(self.files, self.attempt),
+                env={**trainer_environment(self.files, self.attempt), **device.variables},
             )
         except OSError as error:
             print(f"the trainer could not be started: {command[0]}: {error.strerror}", file=sys.stderr)
             self._write_exit(127)
             return
-        self._write_job(command, trainer.pid)
+        self._write_job(command, trainer.pid, device)
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         signal.signal(signal.SIGUSR1, lambda received, frame: None)
         self._write_exit(self._watch(trainer))
         self._end_left_over()
 
+    def _device(self) -> RunDevice:
+        """Look for the device now; a GPU that was planned for and is gone raises ForgeError."""
+        self.nvml = Nvml()
+        found = device_of_run(self.nvml.read(), self.planned)
+        if found.variables:
+            print(f"device {found.id}, {found.told}", flush=True)
+        return found
+
     def _watch(self, trainer: subprocess.Popen[bytes]) -> int:
         """Wait for the end of the trainer; signals are taken in turn, so none meets a half-done answer."""
         for _ in self.pending:
             self._pass_stop(trainer)
-        gauges = _GpuLog(self.files)
+        gauges = _GpuLog(self.files, self.nvml)
         while (code := trainer.poll()) is None:
             gauges.sample_when_due()
             wait = min(gauges.seconds_left(), max(0.0, self.kill_at - time.monotonic()) if self.kill_at else 60.0)
@@ -114,7 +133,7 @@ class Supervisor:
         if trainer.poll() is None:
             trainer.send_signal(signal.SIGTERM)
 
-    def _write_job(self, command: list[str], trainer: int | None) -> None:
+    def _write_job(self, command: list[str], trainer: int | None, device: RunDevice | None = None) -> None:
         before = read_json(self.files.job) or {}
         content = {
             "boot_id": boot_id(),
@@ -123,19 +142,22 @@ class Supervisor:
             "trainer": identity(trainer) if trainer else None,
             "command": command,
             "attempt": self.attempt,
+            "device": device.id if device is not None else None,
             "started": now(),
             "first_started": before.get("first_started") or now(),
         }
         self._write(self.files.job, content)
 
-    def _write_exit(self, code: int) -> None:
-        content = {
+    def _write_exit(self, code: int, error: ForgeError | None = None) -> None:
+        content: dict[str, Any] = {
             "attempt": self.attempt,
             "exit_code": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
             "asked_to_stop": self.asked_to_stop,
             "ended": now(),
         }
+        if error is not None:  # the trainer never came to tell
+            content["error"] = {"what": error.what, "why": error.why, "fix": error.fix}
         self._write(self.files.exit, content)
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
@@ -164,9 +186,9 @@ class Supervisor:
 class _GpuLog:
     """Appends a line of GPU readings to gpu.jsonl now and then; one line says so where there are none."""
 
-    def __init__(self, files: RunFiles) -> None:
+    def __init__(self, files: RunFiles, nvml: Nvml | None) -> None:
         self._path = files.gpu
-        self._nvml: Any = None
+        self._nvml = nvml or Nvml()
         self._next = 0.0
         self._usable = True
 
@@ -178,10 +200,6 @@ class _GpuLog:
         """Take a sample if it is time for one."""
         if not self._usable or time.monotonic() < self._next:
             return
-        if self._nvml is None:
-            from forge_tui.nvml import Nvml
-
-            self._nvml = Nvml()
         reading = self._nvml.read()
         self._usable = reading.gpus is not None
         self._next = time.monotonic() + GPU_SECONDS
@@ -214,9 +232,9 @@ def _gauges(gpu: Gpu) -> dict[str, Any]:
 
 def main() -> None:
     """Read the arguments and supervise."""
-    folder, lock, attempt = sys.argv[1:4]
+    folder, lock, attempt, planned = sys.argv[1:5]
     os.umask(0o077)
-    Supervisor(RunFiles(Path(folder)), int(lock), int(attempt)).run()
+    Supervisor(RunFiles(Path(folder)), int(lock), int(attempt), planned or None).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""The command `plan`: everything a run would be started with, with the reasons, and nothing started."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backends.contract import EXIT_TOO_LARGE, UsageError
+from forge_tui.cli import app
+from forge_tui.cli import request as asked
+from forge_tui.cli.output import say, show, show_json
+from forge_tui.cli.quick import QuickCommand
+
+if TYPE_CHECKING:
+    from forge_tui.planning import Plan
+
+_WIDEST, _NARROWEST = 110, 60
+
+
+@app.command(cls=QuickCommand)
+def plan(
+    data: asked.Data = None,
+    task: asked.TaskName = None,
+    eval_data: asked.EvalData = None,
+    map: asked.Map = None,
+    strategy: asked.Strategy = None,
+    model: asked.ModelName = None,
+    method: asked.Method = None,
+    hardware: Annotated[
+        str, typer.Option(help="auto, cpu, gpu:24GiB, gpu:2x80GiB, or a file that `hardware --json` printed.")
+    ] = "auto",
+    set: asked.Settings = None,
+    prepare: asked.Prepare = None,
+    download: asked.Download = False,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Write the plan to a spec.toml that `train` takes.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Say what to train and how, with the reasons: model, method, settings, memory; nothing is started."""
+    from backends.registry import is_trained
+    from forge_tui.hardware import hardware_for
+    from forge_tui.plan_report import plan_json, plan_lines
+    from forge_tui.planning import make_plan, too_large
+
+    # Rows are many objects that live shortly and make no circles: looking for those takes a tenth of the time.
+    gc.set_threshold(100_000, 20, 50)
+    if data is None:
+        raise UsageError("There is nothing to plan for", "no --data was given", "Give it: forge-tui plan --data FILE")
+    machine = hardware_for(hardware)  # a mistake in it is told before the data is read
+    request = asked.request_of(
+        data,
+        task=task,
+        eval_data=eval_data,
+        map=map,
+        strategy=strategy,
+        model=model,
+        method=method,
+        set=set,
+        prepare=prepare,
+        download=download,
+    )
+    made = make_plan(request, machine)
+    if json:
+        show_json(plan_json(made))
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+        for line in plan_lines(made, min(_WIDEST, max(_NARROWEST, width))):
+            show(line)
+        if is_trained(made.task.id) and made.recommendation.is_local and not made.is_too_large and output is None:
+            say("Start it: forge-tui train with the same options. Keep it: -o spec.toml")
+    if made.is_too_large:
+        error = too_large(made)
+        say(f"{error.what}: {error.why}. {error.fix}")
+        raise typer.Exit(EXIT_TOO_LARGE)
+    if output is not None:
+        _write_spec(made, output)
+        say(f"Start it: forge-tui train {output}")
+
+
+def _write_spec(made: Plan, output: str) -> None:
+    """Write what `train` takes; a file that is there is left alone."""
+    import tomli_w
+
+    from forge_tui.paths import typed_path
+    from forge_tui.planning import spec_of
+
+    path = typed_path(output)
+    try:
+        text = tomli_w.dumps(spec_of(made).to_tables())
+        with open(path, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{output} is there already", "a plan overwrites no file", "Give another name, or delete it first."
+        ) from None
+    except UnicodeEncodeError:
+        raise UsageError(
+            "The plan holds a name that is not text", f"a spec cannot hold {made.request.data!a}", "Rename the file."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written", error.strerror or str(error), "Give another path.") from None

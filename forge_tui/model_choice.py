@@ -1,0 +1,60 @@
+"""The model that a person named: a preset, a folder, or a name of the catalog, on this machine or not."""
+
+from __future__ import annotations
+
+from backends.contract import UsageError, nearest
+from backends.registry import PRESETS, TASKS
+from forge_tui.model_folders import find_any_model, local_folder
+from forge_tui.paths import typed_path
+from profiles.catalog import Model, find_model, near_models
+
+
+def named_model(wanted: str, task: str, download: bool = False) -> Model:
+    """The model of that name for a task; `download` allows to ask the hub what it is.
+
+    Raises UsageError with what is possible.
+    """
+    trained = next((each for each in TASKS if each.id == task), None)
+    presets = trained.models if trained is not None else ()
+    if wanted in presets:
+        return find_model(wanted)
+    has = ", ".join(f"{name} ({PRESETS[name]})" for name in presets)
+    if wanted.startswith("preset:"):
+        fix = f"Correct it{nearest(wanted, presets)}." if presets else "Choose another model, or leave --model out."
+        raise UsageError(f"{task} has no preset {wanted!r}", f"it has {has or 'none'}", fix)
+    if trained is not None and not trained.accepts_model_folder:
+        raise UsageError(f"{task} is not trained from {wanted!r}", f"it has {has}", "Leave --model out.")
+    if trained is None or typed_path(wanted).exists():
+        return find_any_model(wanted, download)
+    try:
+        return find_any_model(wanted, download)
+    except UsageError:
+        near = f", {', '.join(near_models(wanted))}" if near_models(wanted) else ""
+        raise UsageError(
+            f"There is no model folder {wanted!r}, and no known model of that name",
+            "a model is a preset, a local folder with config.json, weights and tokenizer, or a name of the catalog",
+            f"Check the path, or choose {has}{near}.",
+        ) from None
+
+
+def is_local(model: Model) -> bool:
+    """Whether training can start without a download."""
+    return model.id.startswith("preset:") or local_folder(model.id) is not None
+
+
+def source_of(model: Model) -> str:
+    """Where a model comes from: the preset, its folder on this machine, or its name on the hub."""
+    folder = None if model.id.startswith("preset:") else local_folder(model.id)
+    return model.id if folder is None else str(folder)
+
+
+def training_source(model: Model, task: str) -> str:
+    """What a spec says of a model: the preset or its folder; raises UsageError when it is not on this machine."""
+    if is_local(model):
+        return source_of(model)
+    presets = ", ".join(next((each.models for each in TASKS if each.id == task), ()))
+    raise UsageError(
+        f"{model.id} is not on this machine",
+        "a run starts from a folder, and needs no network",
+        f"Download it first, or give its folder with --model; without a download: {presets}.",
+    )

@@ -1,0 +1,170 @@
+"""A plan as the object of `plan --json` and as lines for people."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from forge_tui.model_choice import source_of
+from forge_tui.plain import plain
+from forge_tui.plan_sizes import download_bytes
+from forge_tui.planning import Plan
+from profiles.alternatives import Alternative
+from profiles.options import gib, is_preset
+from profiles.strategies import REWARD
+
+ONLY_WEIGHTS = "not estimated: only the weights are counted so far"
+NOT_MEASURED = "how long a step takes here is not measured yet"
+_LABEL_WIDTH = 10
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The object that `plan --json` prints; what is not known is None."""
+    found = plan.recommendation
+    return {
+        "task": plan.task.id,
+        "strategy": found.strategy.id,
+        "approach": _approach(plan),
+        "model": {
+            "id": found.model.id,
+            "source": source_of(found.model),
+            "parameters": found.model.parameters,
+            "license": found.model.licence,
+            "local": found.is_local,
+        },
+        "method": found.method.id,
+        "settings": {name: {"value": each.value, "reason": each.reason} for name, each in plan.settings.items()},
+        "memory": {
+            "components": {"weights": found.weights_bytes},
+            "total_bytes": None,
+            "available_bytes": found.available_bytes,
+            "verdict": found.verdict,
+            "error_margin": None,
+        },
+        "duration": {"steps": plan.steps, "seconds": None, "reason": NOT_MEASURED},
+        "data": asdict(plan.rows),
+        "disk": {"needed_bytes": plan.needed_bytes, "free_bytes": plan.free_bytes},
+        "cost": None,
+        "alternatives": [_alternative_json(each) for each in found.alternatives],
+        "warnings": list(plan.warnings),
+    }
+
+
+def _approach(plan: Plan) -> str:
+    if plan.task.is_tabular:
+        return "tabular-model"
+    return "from-scratch" if is_preset(plan.recommendation.model) else "fine-tuning"
+
+
+def _alternative_json(each: Alternative) -> dict[str, Any]:
+    return {
+        "label": each.label,
+        "task": each.task,
+        "strategy": each.strategy,
+        "model": each.model.id if each.model is not None else None,
+        "method": each.method,
+        "local": each.is_local,
+        "reason": each.reason,
+    }
+
+
+# --- for people --------------------------------------------------------------------------------------------------
+
+
+def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
+    """The plan, every choice with its reason, no line wider than `width`."""
+    found = plan.recommendation
+    roles = ", ".join(f"{role} = {column}" for role, column in plan.profile.columns.items())
+    asked = "you chose it" if plan.request.task is not None else found.strategy.reason
+    yield from _entry("task", plan.task.id, asked if found.strategy.id is None else None, width)
+    if found.strategy.id is not None:
+        yield from _entry("strategy", found.strategy.id, found.strategy.reason, width)
+    yield from _entry("data", _rows_text(plan), roles, width)
+    yield from _entry("model", found.model.id, found.model_reason, width)
+    if not found.is_local:
+        size = download_bytes(found.model.parameters, found.is_local)
+        yield from _entry("", "", f"to be downloaded{f', {gib(size)} or more' if size else ''}", width)
+    if found.model.licence is not None:
+        yield from _entry("", "", f"licence {found.model.licence}", width)
+    yield from _entry("method", found.method.id, found.method_reason, width)
+    yield from _entry("device", plan.device.name, plan.device.reason, width)
+    yield from _entry("memory", *_memory_text(plan), width)
+    steps = "unknown number of steps" if plan.steps is None else f"{plan.steps:,} steps"
+    if "early_stopping_rounds" in plan.settings and plan.steps is not None:
+        steps += " at most"
+    yield from _entry("time", steps, NOT_MEASURED, width)
+    needed = "unknown" if plan.needed_bytes is None else f"about {gib(plan.needed_bytes)}"
+    free = "" if plan.free_bytes is None else f"{gib(plan.free_bytes)} free"
+    yield from _entry("disk", needed, free, width)
+    yield ""
+    yield "settings"
+    names = max(map(len, plan.settings), default=0)
+    values = max((len(_value(each.value)) for each in plan.settings.values()), default=0)
+    for name, each in plan.settings.items():
+        head = f"  {name:<{names}}  {_value(each.value):>{values}}  "
+        yield from _wrapped(head, each.reason, width)
+    if found.alternatives:
+        yield ""
+        yield "alternatives"
+    for alternative in found.alternatives:
+        yield from _alternative_lines(alternative, plan, width)
+    if plan.warnings:
+        yield ""
+    for warning in plan.warnings:
+        yield from _wrapped("! ", warning, width)
+
+
+def _rows_text(plan: Plan) -> str:
+    rows = plan.rows
+    if rows.train is None or rows.eval is None:
+        return f"{plan.profile.training_rows:,} rows"
+    test = f", {rows.test:,} kept for a test" if rows.test is not None else ""
+    return f"{rows.train:,} rows to train on, {rows.eval:,} to score on{test}"
+
+
+def _memory_text(plan: Plan) -> tuple[str, str]:
+    found = plan.recommendation
+    free = "an unknown amount" if found.available_bytes is None else gib(found.available_bytes)
+    if plan.is_too_large:
+        return "too large", f"the weights alone take {gib(found.weights_bytes or 0)}, and {free} is free"
+    if found.weights_bytes is None:
+        return "unknown", f"the size of the model depends on the data; {free} is free"
+    return f"weights {gib(found.weights_bytes)}", f"of {free}; the rest is {ONLY_WEIGHTS}"
+
+
+def _alternative_lines(each: Alternative, plan: Plan, width: int) -> Iterator[str]:
+    if each.model is not None:
+        model, method = each.model, each.method
+        yield f"  {each.label}: {model.id}, {method}"
+    else:
+        options = [f"--task {each.task}"] if each.task != plan.task.id else []
+        options += [f"--strategy {each.strategy}"] if each.strategy not in (None, REWARD) else []
+        yield f"  {each.label}: {' '.join(options)}"
+    yield from _wrapped("      ", each.reason, width)
+
+
+def _entry(label: str, value: str, reason: str | None, width: int) -> Iterator[str]:
+    """`model     preset:xgboost`, and the reason under it."""
+    if value:
+        yield from _wrapped(f"{label:<{_LABEL_WIDTH}}", value, width)
+    if reason:
+        yield from _wrapped(" " * _LABEL_WIDTH, reason, width)
+
+
+def _wrapped(head: str, text: str, width: int) -> Iterator[str]:
+    """Text beside its head, and under itself what does not fit; under a head that leaves no room for it."""
+    indent = len(head)
+    if width - indent < 24:
+        yield head.rstrip()
+        head = "      "
+        indent = len(head)
+    lines = textwrap.wrap(plain(text), max(24, width - indent), break_on_hyphens=False) or [""]
+    yield f"{head}{lines[0]}".rstrip()
+    for line in lines[1:]:
+        yield f"{' ' * indent}{line}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,75 @@
+"""How large a run will be: rows on each side of the split, steps, bytes on the disk; unknown is None."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backends.contract import DatasetProfile
+from backends.formats.split import rows_to_hold_out
+
+# The last two checkpoints and the best are kept, with the weights in 32 bits and the two moments of Adam.
+_CHECKPOINTS, _CHECKPOINT_BYTES, _MODEL_BYTES, _DOWNLOAD_BYTES = 3, 12, 4, 2
+_ADAPTER_SHARE = 0.02  # of the weights, about: 16 ranks on every linear layer of a 7 billion model are 0.6%
+_DEFAULT_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """The rows of a data set and how many of those that can be used are trained and scored on."""
+
+    rows: int | None
+    train: int | None
+    eval: int | None
+    test: int | None = None
+
+
+def row_counts(
+    profile: DatasetProfile, preparation: Mapping[str, Any], settings: Mapping[str, Any], stratified: bool
+) -> RowCounts:
+    """The rows on each side as the trainer will divide them; where groups or times decide, nobody knows yet."""
+    parts = profile.stats.get("parts", {})
+    part = profile.evaluation_part
+    if part is not None:
+        test = parts["test"]["usable_rows"] if part != "test" and "test" in parts else None
+        return RowCounts(profile.rows, profile.training_rows, parts[part]["usable_rows"], test)
+    if preparation.get("group_column") or preparation.get("time_column"):
+        return RowCounts(profile.rows, None, None)
+    rows = profile.training_rows
+    held_out = rows_to_hold_out(rows, settings.get("eval_fraction") or _DEFAULT_FRACTION)
+    counts = list((profile.stats.get("labels") or {}).values())
+    if stratified and len(counts) > 1 and len(counts) == profile.stats.get("label_count") and sum(counts) == rows:
+        share = held_out / rows
+        held_out = sum(min(max(1, round(count * share)), count - 1) for count in counts)
+    return RowCounts(profile.rows, rows - held_out, held_out)
+
+
+def total_steps(settings: Mapping[str, Any], train_rows: int | None) -> int | None:
+    """The steps of a whole run as Transformers' Trainer counts them; of trees the rounds at most."""
+    if settings.get("max_steps"):
+        return int(settings["max_steps"])
+    if "n_estimators" in settings:
+        return int(settings["n_estimators"])
+    batch, epochs = settings.get("per_device_train_batch_size"), settings.get("num_train_epochs")
+    if train_rows is None or not batch or not epochs or settings.get("packing") or settings.get("num_generations"):
+        return None  # how many rows texts are packed into, or tries are made of, shows only in training
+    batches = math.ceil(train_rows / batch)
+    return math.ceil(math.ceil(batches / (settings.get("gradient_accumulation_steps") or 1)) * epochs)
+
+
+def download_bytes(parameters: int | None, is_local: bool) -> int | None:
+    """The least that must be downloaded: weights are published in 16 bits or more."""
+    if is_local:
+        return 0
+    return None if parameters is None else parameters * _DOWNLOAD_BYTES
+
+
+def disk_bytes(parameters: int | None, method: str, is_local: bool) -> int | None:
+    """About what the download, three checkpoints and the model, or its adapter, take; None where unknown."""
+    download = download_bytes(parameters, is_local)
+    if parameters is None or download is None:
+        return None
+    learned = parameters if method == "full" else int(parameters * _ADAPTER_SHARE)
+    return download + learned * (_CHECKPOINTS * _CHECKPOINT_BYTES + _MODEL_BYTES)

@@ -1,0 +1,192 @@
+"""Models with a method to train them: what their weights take, which of them a device has room for, and their order.
+
+What weights take is a lower bound, so it can only say that a model does not fit. The rest is a rule of thumb that puts
+options in order and nothing more: nothing here says that a model fits.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from profiles.catalog import Model, models_for, weights_bytes
+from profiles.device import Device
+from profiles.hardware_profiles import GIB
+from profiles.methods import Method, methods_for
+from profiles.strategies import find_strategy
+
+# Beside what parameters take: activations, buffers and the CUDA context. For ordering options only.
+_ROOM_FOR_THE_REST = 1.25
+_CONTEXT_BYTES = GIB // 2
+# Under this a language model is small enough that all its weights may learn.
+_SMALL_LANGUAGE_MODEL = 350_000_000
+_LANGUAGE_KINDS = ("causal-lm", "vision-language")
+_FROM_BASE = ("pretrain", "orpo")
+# Models that translate from one language to one other say so in their names.
+_PAIR = re.compile(r"opus-mt-([a-z]{2,3})-([a-z]{2,3})$")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A model with a method to train it by."""
+
+    model: Model
+    method: Method
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """What the weights take at the very least; None where the size of the model is not known."""
+        parameters = self.model.parameters
+        return None if parameters is None else weights_bytes(parameters, self.method.weight_bytes)
+
+    @property
+    def active(self) -> int | None:
+        """The parameters at work for each token, which a step's time follows."""
+        return self.model.active_parameters or self.model.parameters
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a run is planned for; `length` is that of the median row in tokens, `languages` those of source and target.
+
+    Both are None where they are not known or do not matter.
+    """
+
+    task: str
+    strategy: str | None
+    device: Device
+    length: int | None = None
+    languages: tuple[str, str] | None = None
+
+    def is_ruled_out(self, option: Option) -> bool:
+        """Whether the weights alone are more than the device has free; what is unknown rules nothing out."""
+        needed, free = option.weights_bytes, self.device.free_bytes
+        return needed is not None and free is not None and needed > free
+
+    def is_roomy(self, option: Option) -> bool:
+        """Whether there is room to spare by the rule of thumb, and on a CPU whether the model is small enough."""
+        parameters, free = option.model.parameters, self.device.free_bytes
+        if parameters is None:  # presets, and models of which the catalog says that they are a first choice
+            return is_preset(option.model) or option.model.first_choice
+        return not self.is_slow(option) and (free is None or self.training_bytes(option) <= free)
+
+    def is_slow(self, option: Option) -> bool:
+        """Whether the model is larger than is sensible without a GPU, or where nobody knows how much is free."""
+        parameters, device = option.model.parameters, self.device
+        if device.gpu is not None and device.free_bytes is not None:
+            return False
+        return parameters is not None and parameters > _largest(option.model.kind, on_gpu=False)
+
+    def training_bytes(self, option: Option) -> int:
+        """About what training takes, for ordering options alone: no estimate."""
+        each = option.method.training_bytes + self._other_models(option.method) * option.method.weight_bytes
+        return int((option.model.parameters or 0) * each * _ROOM_FOR_THE_REST) + _CONTEXT_BYTES
+
+    def _other_models(self, method: Method) -> int:
+        strategy = find_strategy(self.strategy) if self.strategy is not None else None
+        if strategy is None:
+            return 0
+        return strategy.other_models if method.id == "full" else strategy.other_models_of_adapters
+
+    def suits(self, model: Model) -> bool:
+        """Whether the model is what the strategy starts from: a base model, or one that has learned to answer."""
+        if self.strategy is None:
+            return True
+        return model.instruct != (self.strategy in _FROM_BASE)
+
+    def methods(self, model: Model) -> tuple[Method, ...]:
+        """The methods to offer for a model, the one to take where there is room first."""
+        able = methods_for(self.task, model.kind, self.device.gpu, not is_preset(model))
+        able = tuple(each for each in able if each.id in ("full", "lora", "qlora"))
+        small = model.parameters is None or model.parameters < _SMALL_LANGUAGE_MODEL
+        if model.kind in _LANGUAGE_KINDS and not small and self.strategy != "pretrain":
+            return tuple(each for each in able if each.id != "full") or able
+        return able
+
+    def best_method(self, model: Model, wanted: Method | None = None) -> Option:
+        """A model by the method that was asked for, else by the first there is room for, else by the leanest."""
+        if wanted is not None:
+            return Option(model, wanted)
+        options = [Option(model, each) for each in self.methods(model)]
+        return next((each for each in options if self.is_roomy(each)), options[-1])
+
+    def quality(self, option: Option) -> tuple[bool, bool, bool, int, int]:
+        """What makes one option better than another, as far as it is known before training."""
+        model = option.model
+        reads = self.length is None or model.context is None or model.context >= self.length
+        return is_free(model), reads, self.suits(model), self.rank(model), model.parameters or 0
+
+    def rank(self, model: Model) -> int:
+        """How early a model is taken for the task by what is known of it, beside its size and its terms.
+
+        First choices of the catalog come before others; one of two languages that are not those of the data comes last.
+        """
+        pair = _PAIR.search(model.id)
+        if self.task == "translation" and pair is not None and pair.groups() != self.languages:
+            return -1
+        if self.task == "translation" and pair is not None:
+            return 3
+        first_kind = _rules()["first_kind"].get(self.task)
+        return 2 * (model.kind == first_kind) + model.first_choice
+
+
+def is_preset(model: Model) -> bool:
+    """Whether a model starts from random weights."""
+    return model.id.startswith("preset:")
+
+
+def is_free(model: Model) -> bool:
+    """Whether a model can be had and used by anybody: an open licence, and nobody to ask."""
+    return model.open_licence is True and not model.gated
+
+
+def options_for(place: Place, wanted: Method | None = None) -> tuple[Option, ...]:
+    """One option for each pretrained model of the catalog that is good for the task, by its best method."""
+    able = [
+        model
+        for model in models_for(place.task)
+        if not is_preset(model) and (wanted is None or model.kind in wanted.kinds) and place.methods(model)
+    ]
+    return tuple(place.best_method(model, wanted) for model in able)
+
+
+def best_of(place: Place, options: Iterable[Option], within_size: bool = True) -> Option | None:
+    """The option to take first: of those with room and of a sensible size the best, else the leanest."""
+    known = list(options)
+    roomy = [each for each in known if place.is_roomy(each) and not place.is_ruled_out(each)]
+    if within_size:
+        roomy = [each for each in roomy if (each.model.parameters or 0) <= _largest(each.model.kind, True)] or roomy
+    if roomy:
+        return max(roomy, key=place.quality)
+    possible = [each for each in known if not place.is_ruled_out(each)] or known
+    return min(possible, key=lambda each: (place.training_bytes(each), not is_free(each.model)), default=None)
+
+
+@cache
+def _rules() -> Mapping[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("model_choice.toml").read_text(encoding="utf-8"))
+
+
+def _largest(kind: str, on_gpu: bool) -> float:
+    bounds = _rules()["largest"].get(kind)
+    return float("inf") if bounds is None else bounds["on_gpu" if on_gpu else "on_cpu"]
+
+
+def in_words(parameters: int | None) -> str:
+    """`51,000`, `360 million`, `1.7 billion`, `an unknown number of`."""
+    if parameters is None:
+        return "an unknown number of"
+    if parameters < 999_500:
+        return f"{round(parameters, -3):,}" if parameters >= 10_000 else f"{parameters:,}"
+    size, word = (parameters / 1e9, "billion") if parameters >= 999.5e6 else (parameters / 1e6, "million")
+    return f"{size:.0f} {word}" if size >= 99.5 else f"{size:.2g} {word}"
+
+
+def gib(count: float) -> str:
+    """`3.2 GiB`, `24 GiB`; what is less than 0.1 GiB in MiB."""
+    return f"{count / GIB:.1f}".removesuffix(".0") + " GiB" if count >= GIB / 10 else f"{count / 2**20:.0f} MiB"

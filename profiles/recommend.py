@@ -1,0 +1,243 @@
+"""What to train and how: strategy, model, method and settings for a task, its data and a machine, each with its reason.
+
+Until memory is estimated, only the weights are counted: a model whose weights alone are too large is never recommended,
+and of no other is it said that it fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from backends.contract import DatasetProfile, UsageError
+from backends.registry import TASKS, find_data
+from profiles.alternatives import Alternative, alternatives
+from profiles.catalog import KIND_TASKS, Model, find_model, models_for
+from profiles.catalog_order import TOO_LARGE
+from profiles.device import Device
+from profiles.methods import Method, find_method, methods_for, named, require_method
+from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for
+from profiles.starting_settings import Setting, Situation, starting_settings
+from profiles.strategies import Chosen, StrategyChoice, choose_strategy
+
+_TOKENS_A_PARAMETER = 20
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person has decided already; the rest is recommended."""
+
+    strategy: str | None = None
+    model: Model | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to train and how, each part with its reason; what is not known is None.
+
+    `verdict` is `too-large` where the weights alone are more than the device has free. It is never `fits`: the rest of
+    what training takes is not estimated yet.
+    """
+
+    task: str
+    strategy: Chosen
+    model: Model
+    model_reason: str
+    is_local: bool
+    method: Method
+    method_reason: str
+    settings: Mapping[str, Setting]
+    weights_bytes: int | None
+    available_bytes: int | None
+    verdict: str | None
+    alternatives: tuple[Alternative, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+
+def recommend(
+    task: str,
+    data: DatasetProfile,
+    device: Device,
+    wishes: Wishes | None = None,
+    is_local: Callable[[Model], bool] = lambda model: False,
+) -> Recommendation:
+    """The recommendation for a task; wishes are kept where they are possible.
+
+    `is_local` says whether a model is on this machine. Raises UsageError for wishes that cannot be carried out, and
+    where no model for the task is known.
+    """
+    wishes = wishes or Wishes()
+    wanted_model = wishes.model
+    if wanted_model is not None:
+        _require_able(wanted_model, task)
+    base_model = None if wanted_model is None else not wanted_model.instruct
+    strategies = choose_strategy(task, data, wishes.strategy, base_model)
+    length = (data.stats.get("lengths") or {}).get("median")
+    place = Place(task, strategies.first.id, device, length, _languages(data))
+    option = _choose(place, wishes)
+    model, method = option.model, option.method
+    situation = Situation(
+        task,
+        method.id,
+        from_scratch=is_preset(model),
+        strategy=strategies.first.id,
+        parameters=model.parameters,
+        architecture=model.shape.architecture if model.shape is not None else None,
+        context=model.context,
+    )
+    ruled_out = place.is_ruled_out(option)
+    return Recommendation(
+        task=task,
+        strategy=_only_named(strategies, data, task),
+        model=model,
+        model_reason=_model_reason(place, option, wishes, is_local(model)),
+        is_local=is_preset(model) or is_local(model),
+        method=method,
+        method_reason=_method_reason(place, option, wishes),
+        settings=starting_settings(situation, data),
+        weights_bytes=option.weights_bytes,
+        available_bytes=device.free_bytes,
+        verdict=TOO_LARGE if ruled_out else None,
+        alternatives=alternatives(place, option, strategies, data, is_local),
+        warnings=tuple(_warnings(place, option, data)),
+    )
+
+
+def _only_named(strategies: StrategyChoice, data: DatasetProfile, task: str) -> Chosen:
+    """The strategy; where the task has only one way, the reason is why the data is for the task."""
+    if strategies.first.id is not None:
+        return strategies.first
+    found = next((each.reason for each in data.proposals if each.task == task), None)
+    return replace(strategies.first, reason=found) if found is not None else strategies.first
+
+
+def _languages(data: DatasetProfile) -> tuple[str, str] | None:
+    """The languages of source and target where the columns are called by their codes."""
+    pair = data.columns.get("source", ""), data.columns.get("target", "")
+    return pair if all(len(each) in (2, 3) and each.isalpha() and each.islower() for each in pair) else None
+
+
+# --- the model and its method ------------------------------------------------------------------------------------
+
+
+def _require_able(model: Model, task: str) -> None:
+    """Refuse a model whose class cannot do the task, whatever it was trained on."""
+    if task in KIND_TASKS[model.kind]:
+        return
+    able = [each for each in models_for(task) if is_free(each) or is_preset(each)] or list(models_for(task))
+    kinds = dict.fromkeys(named(kind) for kind, tasks in KIND_TASKS.items() if task in tasks)
+    raise UsageError(
+        f"{model.id} cannot do {task}",
+        f"it is {named(model.kind)}, and {task} takes {' or '.join(kinds)}",
+        f"Choose {', '.join(each.id for each in able[:3])}; or leave --model out."
+        if able
+        else "Leave --model out, or choose another task.",
+    )
+
+
+def _choose(place: Place, wishes: Wishes) -> Option:
+    gpu = place.device.gpu
+    if wishes.model is not None:
+        model = wishes.model
+        if wishes.method is not None:
+            return Option(model, require_method(wishes.method, place.task, model.kind, gpu, not is_preset(model)))
+        return place.best_method(model)
+    trained = next((task for task in TASKS if task.id == place.task), None)
+    if trained is not None and wishes.method in (None, "full"):
+        return place.best_method(find_model(trained.default_model))  # needs neither a download nor a network
+    wanted = None
+    if wishes.method is not None:
+        wanted = find_method(wishes.method)
+        kinds = list(dict.fromkeys(model.kind for model in models_for(place.task)))
+        able = [kind for kind in kinds if wanted in methods_for(place.task, kind, gpu)]
+        wanted = require_method(wishes.method, place.task, (able or kinds or _kinds_of(place.task))[0], gpu)
+    found = best_of(place, options_for(place, wanted))
+    if found is None:
+        raise UsageError(
+            f"No model for {place.task} is known",
+            "the catalog has none for this task",
+            "Give the folder of a model: --model FOLDER",
+        )
+    return found
+
+
+def _kinds_of(task: str) -> list[str]:
+    return [kind for kind, tasks in KIND_TASKS.items() if task in tasks]
+
+
+# --- reasons -----------------------------------------------------------------------------------------------------
+
+
+def _model_reason(place: Place, option: Option, wishes: Wishes, is_local: bool) -> str:
+    model, free = option.model, place.device.free_bytes
+    if wishes.model is not None:
+        return "you chose it"
+    if is_preset(model):
+        if find_data(place.task).is_tabular:
+            return "on tables gradient-boosted trees are the strongest start, and they need no download"
+        return "it needs no download and trains on any machine; a pretrained model usually scores higher, see below"
+    size = in_words(model.parameters)
+    if place.is_ruled_out(option):
+        return f"even this smallest of the models for {place.task}, {size} parameters, does not fit"
+    if not place.is_roomy(option):
+        return f"of the models for {place.task} it needs the least memory, {size} parameters"
+    terms = "open " if is_free(model) else ""
+    where = "a CPU, on which larger ones take very long" if place.device.gpu is None else "this GPU"
+    if place.device.gpu is not None and free is not None:
+        where = f"{gib(free)} of GPU memory"
+    suits = "" if place.strategy is None else _learned(model.instruct)
+    advice = model.verdict.rstrip(".") if model.first_choice and model.verdict else None
+    if model.first_choice:
+        chosen = f"{'an open' if terms else 'a'} first choice of a sensible size for {where}, {size} parameters"
+    else:
+        reads = " that read most of your rows whole" if place.length is not None and model.context is not None else ""
+        chosen = f"of the {terms}models{suits}{reads} the largest of a sensible size for {where}, {size} parameters"
+    here = f"{chosen}; it is on this machine" if is_local else chosen
+    return ". ".join(each for each in (here, advice) if each)
+
+
+def _learned(instruct: bool) -> str:
+    return " that have learned to answer" if instruct else " without training in answers"
+
+
+def _method_reason(place: Place, option: Option, wishes: Wishes) -> str:
+    model, method = option.model, option.method
+    if wishes.method is not None:
+        return f"you chose it: {method.what}"
+    if is_preset(model):
+        return "random weights: all of them have to learn" if model.kind != "trees" else "trees are built whole"
+    offered = place.methods(model)
+    if method.id == "full":
+        why = "the model is small enough for it" if place.is_roomy(option) else "no leaner method is possible"
+        return f"{method.what}: {why}"
+    if method.id == "lora":
+        if offered[0].id == "full":
+            return f"{method.what}: there is no room to train all weights"
+        return f"{method.what}: close to training all weights, in a fraction of the memory (Hu et al. 2021)"
+    return f"{method.what}: there is no room for the model in 16 bits (Dettmers et al. 2023)"
+
+
+def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
+    model, device = option.model, place.device
+    told = []
+    if place.task not in model.tasks:
+        told.append(f"{model.id} is not known to be good for {place.task}; its kind can do it")
+    if model.gated:
+        told.append(f"{model.id} is gated: its licence must be accepted on the hub before it can be downloaded")
+    if model.licence is not None and model.open_licence is False:
+        told.append(f"the licence of {model.id} ({model.licence}) has conditions: read it before you use the model")
+    if option.method.id == "qlora" and device.gpu is None:
+        told.append("QLoRA on a CPU saves memory and costs much time")
+    longest = (data.stats.get("lengths") or {}).get("p95", 0)
+    if model.context is not None and longest > model.context and place.strategy != "pretrain":
+        told.append(f"{model.id} reads {model.context:,} tokens; 5% of your rows have more than about {longest:,}")
+    tokens, parameters = data.stats.get("tokens_about"), model.parameters
+    if place.strategy == "pretrain" and tokens is not None and parameters is not None:
+        wanted = parameters * _TOKENS_A_PARAMETER
+        if tokens < wanted:
+            told.append(
+                f"your texts have about {in_words(tokens)} tokens: enough to adapt this model, not to train one from "
+                f"nothing, which takes about {in_words(wanted)} at this size (Hoffmann et al. 2022)"
+            )
+    return told

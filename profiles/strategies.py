@@ -1,0 +1,148 @@
+"""How a language model should be trained: examples, preferences, marks or trying, by what the rows hold."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from backends.contract import DatasetProfile, UsageError, nearest
+
+REWARD, REWARD_TASK = "reward", "reward-modeling"
+_TASKS = ("text-generation", REWARD_TASK)
+_HELD = {
+    "texts": "plain texts",
+    "answers": "questions with answers",
+    "marks": "answers marked good or bad",
+    "preferences": "pairs of a better and a worse answer",
+}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to train a language model; `learns_from` are the kinds of rows it can use.
+
+    `other_models` are in memory beside the one that learns; where adapters learn, some of them are the same model.
+    """
+
+    id: str
+    what: str
+    learns_from: tuple[str, ...]
+    task: str = "text-generation"
+    other_models: int = 0
+    other_models_of_adapters: int = 0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A strategy with the reason for it; that of a task which has only one way is None."""
+
+    id: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class StrategyChoice:
+    """What to start with, and what else the same rows could be used for, best first."""
+
+    first: Chosen
+    others: tuple[Chosen, ...] = ()
+
+
+@cache
+def _tables() -> Mapping[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("strategies.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def strategies() -> tuple[Strategy, ...]:
+    """Every strategy that is known, whether this version trains it or not."""
+    return tuple(Strategy(**{**each, "learns_from": tuple(each["learns_from"])}) for each in _tables()["strategy"])
+
+
+def find_strategy(name: str) -> Strategy:
+    """The strategy of that name; raises UsageError with the nearest."""
+    for each in strategies():
+        if each.id == name:
+            return each
+    known = tuple(each.id for each in strategies())
+    raise UsageError(
+        f"There is no strategy {name!r:.80}",
+        f"the strategies are {', '.join(known)}",
+        f"Correct the name{nearest(name, known)}.",
+    )
+
+
+def has_strategies(task: str) -> bool:
+    """Whether there is more than one way to train a task."""
+    return task in _TASKS
+
+
+def held_by(roles: Collection[str]) -> str:
+    """What rows with these roles hold: `texts`, `answers`, `marks` or `preferences`."""
+    if {"chosen", "rejected"} <= set(roles):
+        return "preferences"
+    if "label" in roles:
+        return "marks"
+    return "texts" if set(roles) == {"text"} else "answers"
+
+
+def choose_strategy(
+    task: str, data: DatasetProfile, wanted: str | None = None, base_model: bool | None = None
+) -> StrategyChoice:
+    """The strategy for a task and its rows with the reason; a wish is kept where the rows allow it.
+
+    `base_model` says whether the model that was asked for is one that never learned to answer; None where none was
+    asked for. Raises UsageError for a strategy that is not known, that the task does not have or the rows cannot feed.
+    """
+    strategy = find_strategy(wanted) if wanted is not None else None
+    if not has_strategies(task):
+        if strategy is not None:
+            raise UsageError(
+                f"{task} has no strategy {strategy.id!r}",
+                f"it is trained in one way; strategies are for {' and '.join(_TASKS)}",
+                "Leave --strategy out.",
+            )
+        return StrategyChoice(Chosen(None, "this task is trained in one way"))
+    holds = _held(data)
+    if strategy is not None and strategy.task != task:
+        raise UsageError(
+            f"{task} has no strategy {strategy.id!r}",
+            f"{strategy.what}: that is the task {strategy.task}",
+            f"Use --task {strategy.task}{'' if strategy.task == REWARD_TASK else f' --strategy {strategy.id}'}.",
+        )
+    if strategy is not None and holds not in strategy.learns_from:
+        able = [each.id for each in strategies() if holds in each.learns_from and each.task == task]
+        needed = " or ".join(_HELD[each] for each in strategy.learns_from)
+        raise UsageError(
+            f"{strategy.id} cannot learn from this data",
+            f"it needs {needed}, and the rows hold {_HELD[holds]}",
+            f"Possible here: {', '.join(able)}; or other data.",
+        )
+    ranked = _ranked(holds, data, base_model is True)
+    if task == REWARD_TASK:
+        reason = "you asked for a model that judges: it learns to score the better answer higher (Stiennon et al. 2020)"
+        return StrategyChoice(Chosen(REWARD, reason), tuple(each for each in ranked if each.id != REWARD))
+    if strategy is None:
+        return StrategyChoice(ranked[0], ranked[1:])
+    others = tuple(each for each in ranked if each.id != strategy.id)
+    return StrategyChoice(Chosen(strategy.id, f"you chose it: {strategy.what}"), others)
+
+
+def _held(data: DatasetProfile) -> str:
+    """What the rows hold; texts that the desk reads as dialogues are answers."""
+    holds = held_by(data.columns)
+    dialogues = any(each.task == "text-generation" and each.strategy == "sft" for each in data.proposals[:1])
+    return "answers" if holds == "texts" and dialogues else holds
+
+
+def _ranked(holds: str, data: DatasetProfile, base_model: bool) -> tuple[Chosen, ...]:
+    """The strategies for rows of a kind; what is only for checkable answers needs the desk to have found some."""
+    checkable = any(each.strategy == "grpo" for each in data.proposals)
+    rules = (each for each in _tables()["rule"] if each.get("base_model", base_model) == base_model)
+    rule = next(each for each in rules if each["holds"] == holds)
+    others = [each for each in rule.get("alternatives", ()) if checkable or not each.get("checkable")]
+    return tuple(Chosen(each["strategy"], each["reason"]) for each in (rule, *others))

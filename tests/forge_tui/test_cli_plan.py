@@ -1,0 +1,312 @@
+"""`plan`: what it prints, what it writes for `train`, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends.contract import RunSpec, read_spec
+from forge_tui.planning import Request, plan_run
+from forge_tui.runs.store import list_runs
+
+DONE, USAGE, DATA, TOO_LARGE = 0, 2, 3, 4
+KEYS = [
+    "task", "strategy", "approach", "model", "method", "settings", "memory", "duration", "data", "disk", "cost",
+    "alternatives", "warnings",
+]  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "my table.csv"
+    path.write_text("size,colour,answer\n" + "".join(f"{n},c{n % 4},{'yes' if n % 3 else 'no'}\n" for n in range(60)))
+    return path
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    path = tmp_path / "texts.csv"
+    rows = (f"message number {n} about {('trains', 'ships')[n % 2]},{('rail', 'sea')[n % 2]}\n" for n in range(100))
+    path.write_text("text,label\n" + "".join(rows))
+    return path
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.jsonl"
+    rows = (
+        {"prompt": f"What is {n} plus {n}?", "chosen": f"It is {2 * n}.", "rejected": f"Who knows, {n}?"}
+        for n in range(60)
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def assert_refused(told: Any, code: int, *words: str) -> None:
+    assert told.code == code, told.err
+    assert told.err.startswith("error: ") and "why: " in told.err and "fix: " in told.err
+    for word in words:
+        assert word in told.err, f"{word!r} is not in {told.err!r}"
+
+
+def kept(spec: RunSpec) -> dict[str, Any]:
+    """A spec without the moment it was made at."""
+    tables = spec.to_tables()
+    tables["run"].pop("created", None)
+    return tables
+
+
+# --- what it says -------------------------------------------------------------------------------------------------
+
+
+def test_the_object_has_the_keys_of_the_design(cli: Callable[..., Any], table: Path) -> None:
+    told = cli("plan", "--data", str(table), "--hardware", "gpu:24GiB", "--json")
+    assert told.code == DONE
+    plan = told.json()
+    assert list(plan) == KEYS
+    assert (plan["task"], plan["strategy"], plan["approach"]) == ("tabular-classification", None, "tabular-model")
+    assert plan["model"] == {
+        "id": "preset:xgboost", "source": "preset:xgboost", "parameters": None, "license": None, "local": True,
+    }  # fmt: skip
+    assert plan["method"] == "full"
+    assert set(plan["settings"]["learning_rate"]) == {"value", "reason"}
+    assert plan["memory"] == {
+        "components": {"weights": None}, "total_bytes": None, "available_bytes": 24 * 2**30, "verdict": None,
+        "error_margin": None,
+    }  # fmt: skip
+    assert (plan["duration"]["steps"], plan["duration"]["seconds"]) == (2000, None) and plan["duration"]["reason"]
+    assert plan["data"] == {"rows": 60, "train": 40, "eval": 20, "test": None}
+    assert set(plan["disk"]) == {"needed_bytes", "free_bytes"} and plan["cost"] is None
+    assert any("described, not read" in warning for warning in plan["warnings"])
+
+
+def test_the_plan_of_a_language_model(cli: Callable[..., Any], pairs: Path) -> None:
+    plan = cli("plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "--json").json()
+    assert (plan["task"], plan["strategy"], plan["approach"]) == ("text-generation", "dpo", "fine-tuning")
+    parameters = plan["model"]["parameters"]
+    assert parameters > 10**9 and plan["memory"]["components"]["weights"] in (2 * parameters, parameters // 2)
+    assert plan["memory"]["verdict"] is None and not plan["model"]["local"]
+    assert 2 * parameters < plan["disk"]["needed_bytes"] < 4 * parameters, "the download and an adapter"
+    assert plan["settings"]["beta"]["value"] == 0.1
+    assert {"orpo", "sft"} <= {each["strategy"] for each in plan["alternatives"]}
+    assert any("cannot train text-generation yet" in warning for warning in plan["warnings"])
+
+
+@pytest.mark.parametrize("hardware", ["cpu", "gpu:6GiB", "gpu:2x80GiB"])
+@pytest.mark.parametrize("kind", ["table", "texts", "pairs"])
+def test_the_text_fits_80_columns(
+    cli: Callable[..., Any], request: pytest.FixtureRequest, kind: str, hardware: str
+) -> None:
+    told = cli("plan", "--data", str(request.getfixturevalue(kind)), "--hardware", hardware)
+    assert told.code == DONE
+    assert max(map(len, told.out.splitlines())) <= 80
+    plan = cli("plan", "--data", str(request.getfixturevalue(kind)), "--hardware", hardware, "--json").json()
+    text = " ".join(told.out.split())
+    for word in (plan["task"], plan["model"]["id"], plan["method"], *plan["settings"]):
+        assert word in text
+    for reason in (each["reason"] for each in (*plan["settings"].values(), *plan["alternatives"])):
+        assert " ".join(reason.split()) in text
+
+
+def test_the_machine_of_a_file_is_planned_for(cli: Callable[..., Any], pairs: Path, tmp_path: Path) -> None:
+    described = tmp_path / "there.json"
+    described.write_text(json.dumps({"gpus": [{"index": 0, "memory_free_bytes": 6 * 2**30, "uuid": "GPU-1"}]}))
+    plan = cli("plan", "--data", str(pairs), "--hardware", str(described), "--json").json()
+    assert plan["memory"]["available_bytes"] == 6 * 2**30
+    assert any("read from" in warning for warning in plan["warnings"])
+
+
+def test_what_is_wrong_with_the_data_is_told_in_the_plan(cli: Callable[..., Any], texts: Path) -> None:
+    with texts.open("a") as stream:
+        stream.write("message number 0 about trains,rail\n")
+    told = cli("plan", "--data", str(texts), "--task", "text-classification", "--hardware", "cpu")
+    assert "! same text as row 1 [row 101]" in " ".join(told.out.split())
+
+
+def test_settings_of_every_task_are_taken_for_one_that_is_not_trained_yet(cli: Callable[..., Any], pairs: Path) -> None:
+    options = ["--set", "weight_decay=0.1", "--set", "max_steps=7", "--set", "max_seq_length=64"]
+    plan = cli("plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "--json", *options).json()
+    chosen = {name: each["value"] for name, each in plan["settings"].items() if each["reason"] == "you chose it"}
+    assert chosen == {"weight_decay": 0.1, "max_steps": 7, "max_length": 64}
+    assert plan["duration"]["steps"] == 7
+
+
+def test_several_gpus_are_told_of(cli: Callable[..., Any], table: Path) -> None:
+    told = cli("plan", "--data", str(table), "--hardware", "gpu:2x80GiB")
+    assert "a run uses one GPU; this machine has 2" in told.out and "the most of 2 GPUs" in told.out
+
+
+def test_evaluation_data_of_its_own_is_counted(cli: Callable[..., Any], texts: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("text,label\n" + "".join(f"some words {n},{('rail', 'sea')[n % 2]}\n" for n in range(30)))
+    arguments = ["plan", "--data", str(texts), "--task", "text-classification", "--eval-data", str(other), "--json"]
+    plan = cli(*arguments, "--hardware", "cpu", "--set", "num_train_epochs=2").json()
+    assert plan["data"] == {"rows": 130, "train": 100, "eval": 30, "test": None}
+    assert plan["duration"]["steps"] == 8, "two passes of four batches of 32"
+    assert plan["settings"]["num_train_epochs"] == {"value": 2.0, "reason": "you chose it"}
+
+
+# --- what it writes, and train -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("table", []),
+        ("table", ["--task", "tabular-classification", "--map", "target=colour", "--set", "max_depth=2"]),
+        ("texts", ["--task", "text-classification", "--prepare", "drop_duplicates=yes", "--method", "full"]),
+    ],
+)
+def test_a_written_plan_is_what_train_starts_with_the_same_options(
+    home: Any, cli: Callable[..., Any], request: pytest.FixtureRequest, tmp_path: Path, kind: str, options: list[str]
+) -> None:
+    arguments = ["--data", str(request.getfixturevalue(kind)), *options]
+    written = tmp_path / "spec.toml"
+    planned = cli("plan", *arguments, "-o", str(written))
+    assert planned.code == DONE and f"forge-tui train {written}" in planned.err
+    assert cli("train", *arguments, "--detach").code == DONE
+    direct = list_runs()[0]
+    assert cli("train", str(written), "--detach").code == DONE
+    replayed = next(run for run in list_runs() if run.folder != direct.folder)
+    assert kept(read_spec(direct.spec)) == kept(read_spec(written)) == kept(read_spec(replayed.spec))
+    for files in (direct, replayed):
+        home.wait_end(files)
+
+
+def test_a_plan_of_every_trained_task_is_the_plan_of_its_run(cli: Callable[..., Any], tmp_path: Path) -> None:
+    from backends.registry import TASKS
+    from forge_tui.samples import sample_path
+
+    for task in TASKS:
+        written = tmp_path / f"{task.id}.toml"
+        assert cli("plan", "--data", str(sample_path(task.id)), "--task", task.id, "-o", str(written)).code == DONE
+        assert kept(read_spec(written)) == kept(plan_run(Request(str(sample_path(task.id)), task.id)).spec)
+
+
+def test_a_file_that_is_there_is_left_alone(cli: Callable[..., Any], table: Path, tmp_path: Path) -> None:
+    written = tmp_path / "spec.toml"
+    written.write_text("mine")
+    told = cli("plan", "--data", str(table), "-o", str(written))
+    assert told.code == USAGE and "is there already" in told.err and written.read_text() == "mine"
+    told = cli("plan", "--data", str(table), "-o", str(tmp_path / "no" / "where.toml"))
+    assert told.code == USAGE and "cannot be written" in told.err
+
+
+def test_json_goes_with_a_file(cli: Callable[..., Any], table: Path, tmp_path: Path) -> None:
+    told = cli("plan", "--data", str(table), "--json", "-o", str(tmp_path / "spec.toml"))
+    assert list(told.json()) == KEYS
+    assert tomllib.loads((tmp_path / "spec.toml").read_text())["run"]["task"] == "tabular-classification"
+
+
+def test_a_task_that_is_not_trained_yet_is_planned_and_not_written(
+    home: Any, cli: Callable[..., Any], pairs: Path, tmp_path: Path
+) -> None:
+    told = cli("plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "-o", str(tmp_path / "spec.toml"))
+    assert told.code == USAGE and "does not train text-generation" in told.err
+    assert "dpo" in told.out, "the plan is printed all the same"
+    assert not (tmp_path / "spec.toml").exists()
+    assert_refused(cli("train", "--data", str(pairs)), USAGE, "does not train text-generation")
+    assert list_runs() == []
+
+
+# --- what cannot be ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_too_large_is_printed_and_exits_4(cli: Callable[..., Any], pairs: Path) -> None:
+    arguments = ["plan", "--data", str(pairs), "--hardware", "gpu:4GiB", "--model", "Qwen2.5-7B", "--method", "lora"]
+    told = cli(*arguments)
+    assert told.code == TOO_LARGE
+    assert "too large" in told.out and "does not fit" in told.err and "--model " in told.err
+    told = cli(*arguments, "--json")
+    assert told.code == TOO_LARGE and told.json()["memory"]["verdict"] == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--hardware", "24Gb"], ["24Gb", "Write --hardware gpu:24GiB"]),
+        (["--hardware", "gpu:24 GB"], ["gpu:24GiB"]),
+        (["--hardware", "autoo"], ["nearest is 'auto'"]),
+        (["--task", "tabular-clasification"], ["nearest is 'tabular-classification'"]),
+        (["--method", "qlora"], ["gradient-boosted trees", "Possible here: full"]),
+        (["--strategy", "dbo"], ["nearest is 'dpo'"]),
+        (["--set", "max_dept=3"], ["nearest is 'max_depth'"]),
+        (["--set", "max_depth"], ["name=value"]),
+        (["--model", "preset:xgbost"], ["nearest is 'preset:xgboost'"]),
+        (["--map", "target=nothing"], ["nothing"]),
+    ],
+)
+def test_a_wrong_request(cli: Callable[..., Any], table: Path, options: list[str], words: list[str]) -> None:
+    assert_refused(cli("plan", "--data", str(table), *options), USAGE, *words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "Qwen/Qwen2.5-7"], ["Qwen/Qwen2.5-7B"]),
+        (["--model", "ModernBERT-base"], ["is an encoder", "takes a language model"]),
+        (["--strategy", "kto", "--task", "reward-modeling"], ["--task text-generation --strategy kto"]),
+        (["--strategy", "sft", "--set", "lora_rank=4"], ["nearest is 'lora_r'"]),
+        (["--set", "learning_rate=fast"], ["learning_rate = 'fast'", "of the kind of"]),
+        (["--method", "loar"], ["nearest is 'lora'"]),
+    ],
+)
+def test_a_wrong_request_for_a_language_model(
+    cli: Callable[..., Any], pairs: Path, options: list[str], words: list[str]
+) -> None:
+    assert_refused(cli("plan", "--data", str(pairs), "--hardware", "gpu:24GiB", *options), USAGE, *words)
+
+
+def test_a_model_that_is_not_on_this_machine_is_planned_and_not_started(
+    home: Any, cli: Callable[..., Any], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no models"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    arguments = ["--data", str(texts), "--task", "text-classification", "--model", "answerdotai/ModernBERT-base"]
+    told = cli("plan", *arguments)
+    assert told.code == DONE and "to be downloaded" in told.out and "download it first" in told.out
+    for refused in (cli("plan", *arguments, "-o", str(tmp_path / "spec.toml")), cli("train", *arguments)):
+        assert refused.code == USAGE and "is not on this machine" in refused.err
+        assert "preset:tiny-encoder" in refused.err
+    assert list_runs() == [] and not (tmp_path / "spec.toml").exists()
+
+
+def test_a_damaged_model_folder(cli: Callable[..., Any], texts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": ')
+    told = cli("plan", "--data", str(texts), "--task", "text-classification", "--model", str(folder))
+    assert_refused(told, USAGE, "config.json")
+
+
+def test_data_with_errors_and_no_data(cli: Callable[..., Any], tmp_path: Path) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.write_text("text,label\n")
+    assert_refused(cli("plan", "--data", str(empty)), DATA)
+    assert_refused(cli("plan"), USAGE, "--data")
+    assert_refused(cli("plan", "--data", str(tmp_path / "none.csv")), USAGE)
+
+
+def test_train_says_what_is_too_large_before_a_run_folder_exists(
+    home: Any, cli: Callable[..., Any], texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from profiles.hardware import Hardware
+
+    monkeypatch.setattr("forge_tui.hardware.probe", lambda: Hardware(memory_available_bytes=1000))
+    monkeypatch.setattr("forge_tui.model_choice.local_folder", lambda model: texts.parent)
+    told = cli("train", "--data", str(texts), "--task", "text-classification", "--model", "answerdotai/ModernBERT-base")
+    assert_refused(told, TOO_LARGE, "does not fit", "its weights alone take")
+    assert list_runs() == []
+
+
+def test_the_command_loads_no_validation_library(home: Any, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    told = home.command("plan", "--data", str(table), "--json")
+    assert told.code == DONE
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.err.splitlines()}
+    assert "typer" in loaded and not loaded & {"pydantic", "textual", "pyarrow", "torch", "numpy", "rich"}

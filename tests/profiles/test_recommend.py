@@ -1,0 +1,326 @@
+"""Recommendations: on every machine for every task a model that can do it, nothing that cannot fit, wishes honoured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import profiles.catalog
+import profiles.options
+import profiles.recommend
+from backends.contract import DatasetProfile, TaskProposal, UsageError
+from backends.registry import TASK_DATA, TASKS
+from profiles.catalog import KIND_TASKS, Model, Shape, catalog, find_model
+from profiles.device import choose_device
+from profiles.hardware import Gpu, Hardware
+from profiles.hardware_profiles import GIB
+from profiles.recommend import Recommendation, Wishes, recommend
+
+MEMORIES = ["cpu", 4, 6, 8, 12, 16, 24, 48, 80, 141]
+ROLES = {"reward-modeling": ("prompt", "chosen", "rejected"), "text-generation": ("prompt", "completion")}
+STRATEGIES = {
+    "pretrain": ("text",),
+    "sft": ("prompt", "completion"),
+    "grpo": ("prompt", "completion"),
+    "ppo": ("prompt", "completion"),
+    "dpo": ("chosen", "rejected"),
+    "orpo": ("chosen", "rejected"),
+    "kto": ("prompt", "completion", "label"),
+}
+MILLION, BILLION = 10**6, 10**9
+
+
+def data(task: str, roles: tuple[str, ...] | None = None, rows: int = 900, **stats: Any) -> DatasetProfile:
+    columns = {role: role for role in roles or ROLES.get(task, ("source", "target"))}
+    return DatasetProfile("x", None, None, rows, rows, task, (), columns, stats=stats)
+
+
+def machine(memory: Any, capability: str | None = "8.0") -> Hardware:
+    if memory == "cpu":
+        return Hardware(memory_available_bytes=16 * GIB)
+    free = None if memory is None else int(memory * GIB)
+    return Hardware((Gpu(0, "GPU-1", memory_free_bytes=free, compute_capability=capability),))
+
+
+def recommended(task: str, memory: Any = 24, **options: Any) -> Recommendation:
+    wishes = Wishes(options.pop("strategy", None), options.pop("model", None), options.pop("method", None))
+    is_local = options.pop("is_local", lambda model: False)
+    capability = options.pop("capability", "8.0")
+    profile = options.pop("profile", None) or data(task, **options)
+    return recommend(task, profile, choose_device(machine(memory, capability)), wishes, is_local)
+
+
+def refused(task: str, memory: Any = 24, **options: Any) -> str:
+    with pytest.raises(UsageError) as error:
+        recommended(task, memory, **options)
+    assert error.value.why and error.value.fix
+    return f"{error.value.what}: {error.value.why}. {error.value.fix}"
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the catalog hold the presets and these models alone."""
+
+    def use(*made: Model) -> None:
+        presets = tuple(model for model in catalog() if model.id.startswith("preset:"))
+        kept = (*presets, *made)
+        monkeypatch.setattr(profiles.catalog, "catalog", lambda: kept)
+
+    return use
+
+
+def language_model(id: str, parameters: int | None, **facts: Any) -> Model:
+    standard: dict[str, Any] = {
+        "family": "made",
+        "kind": "causal-lm",
+        "tasks": ("text-generation", "reward-modeling"),
+        "source": "made",
+        "shape": Shape("llama"),
+        "parameters": parameters,
+        "context": 8192,
+        "licence": "apache-2.0",
+        "open_licence": True,
+        "gated": False,
+        "instruct": True,
+    }
+    return Model(id, **{**standard, **facts})
+
+
+# --- every task on every machine ---------------------------------------------------------------------------------
+
+
+def assert_possible(found: Recommendation, task: str, memory: Any) -> None:
+    options = [(found.model, found.method.id)]
+    options += [(each.model, each.method) for each in found.alternatives if each.model is not None and each.method]
+    for model, method in options:
+        assert task in KIND_TASKS[model.kind], f"{model.id} is of kind {model.kind} and cannot do {task}"
+        assert task in model.tasks, f"{model.id} is not known to be good for {task}"
+        assert method == "full" or model.kind not in ("image", "detector", "video", "trees")
+        assert method != "qlora" or memory != "cpu", f"{model.id}: QLoRA is not offered on a CPU"
+        least = {"qlora": 0.5}.get(method, 2.0) * (model.parameters or 0)
+        assert found.available_bytes is None or least <= found.available_bytes, f"{model.id} by {method} cannot fit"
+    assert len({(model.id, method) for model, method in options}) == len(options), "something is named twice"
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("task", [each.id for each in TASK_DATA])
+def test_every_task_on_every_machine(task: str, memory: Any) -> None:
+    found = recommended(task, memory, lengths={"median": 100, "p95": 300, "longest": 900})
+    assert_possible(found, task, memory)
+    assert found.verdict is None, "nothing is said to fit before memory is estimated"
+    assert found.model_reason and found.method_reason and found.strategy.reason
+    assert found.settings and all(each.reason for each in found.settings.values())
+    trained = next((each for each in TASKS if each.id == task), None)
+    if trained is not None:
+        assert (found.model.id, found.method.id) == (trained.default_model, "full"), "it needs no download"
+        assert found.is_local
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_on_every_machine(strategy: str, memory: Any) -> None:
+    found = recommended("text-generation", memory, strategy=strategy, roles=STRATEGIES[strategy])
+    assert found.strategy.id == strategy
+    assert_possible(found, "text-generation", memory)
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_old_gpus_are_not_offered_qlora(memory: Any) -> None:
+    found = recommended("text-generation", memory, capability="5.2")
+    methods = {found.method.id, *(each.method for each in found.alternatives)}
+    assert "qlora" not in methods
+
+
+def test_a_larger_machine_gets_no_smaller_model() -> None:
+    sizes = [recommended("text-generation", memory).model.parameters or 0 for memory in MEMORIES]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
+
+
+# --- which model and method ----------------------------------------------------------------------------------------
+
+
+def test_the_model_suits_strategy_terms_and_memory(models: Callable[..., None]) -> None:
+    models(
+        language_model("a/small", 500 * MILLION),
+        language_model("a/base", 3 * BILLION, instruct=False),
+        language_model("a/chat", 2 * BILLION),
+        language_model("a/closed", 4 * BILLION, licence="gemma", open_licence=False),
+        language_model("a/gated", 4 * BILLION, gated=True),
+        language_model("a/huge", 70 * BILLION),
+    )
+    assert recommended("text-generation", 24).model.id == "a/chat"
+    assert recommended("text-generation", 24, strategy="pretrain", roles=("text",)).model.id == "a/base"
+    assert recommended("text-generation", 3).model.id == "a/chat", "in 4 bits there is room for it"
+    assert recommended("text-generation", 1.2).model.id == "a/small"
+    by_method = {memory: recommended("text-generation", memory).method.id for memory in (3, 24)}
+    assert by_method == {3: "qlora", 24: "lora"}
+    assert recommended("text-generation", 141).model.id == "a/chat", "70 billion parameters are for who asks for them"
+
+
+def test_a_first_choice_of_the_catalog_is_taken_first_and_its_advice_told(models: Callable[..., None]) -> None:
+    facts: dict[str, Any] = {"kind": "detector", "tasks": ("object-detection",)}
+    models(
+        language_model("a/larger", 43 * MILLION, **facts),
+        language_model("a/chosen", 31 * MILLION, first_choice=True, verdict="Start with it.", **facts),
+        language_model("a/light", None, first_choice=True, **facts),
+    )
+    found = recommended("object-detection")
+    assert found.model.id == "a/chosen" and "Start with it" in found.model_reason
+    assert "better" not in {each.label for each in found.alternatives}, "what is larger is not known to be better"
+    assert recommended("object-detection", "cpu").model.id == "a/light"
+
+
+def test_an_encoder_sorts_texts_before_a_language_model(models: Callable[..., None]) -> None:
+    texts = ("text-classification",)
+    models(
+        language_model("a/chat", 3 * BILLION, tasks=texts, first_choice=True),
+        language_model("a/encoder", 100 * MILLION, kind="encoder", tasks=texts, instruct=False),
+    )
+    better = next(each for each in recommended("text-classification").alternatives if each.label == "better")
+    assert better.model is not None and better.model.id == "a/encoder"
+
+
+@pytest.mark.parametrize(
+    ("columns", "first"),
+    [({"source": "en", "target": "de"}, "a/opus-mt-en-de"), ({"source": "de", "target": "en"}, "a/mt5")],
+)
+def test_a_model_for_two_languages_needs_these_two(
+    models: Callable[..., None], columns: dict[str, str], first: str
+) -> None:
+    facts: dict[str, Any] = {"kind": "encoder-decoder", "tasks": ("translation",)}
+    models(
+        language_model("a/opus-mt-en-de", 74 * MILLION, shape=Shape("marian"), **facts),
+        language_model("a/mt5", 300 * MILLION, shape=Shape("mt5"), **facts),
+    )
+    profile = DatasetProfile("x", None, None, 900, 900, "translation", (), columns)
+    assert recommended("translation", profile=profile).model.id == first
+
+
+def test_alternatives_have_each_their_reason(models: Callable[..., None]) -> None:
+    models(
+        language_model("a/tiny", 150 * MILLION),
+        language_model("a/small", BILLION),
+        language_model("a/chosen", 8 * BILLION, licence="gemma", open_licence=False),
+        language_model("a/larger", 14 * BILLION, licence="gemma", open_licence=False),
+    )
+    chosen = find_model("a/chosen")
+    found = recommended("text-generation", 24, model=chosen, is_local=lambda model: model.id == "a/tiny")
+    by_label = {each.label: each for each in found.alternatives if each.model is not None}
+    assert found.model_reason == "you chose it" and found.method.id == "lora"
+    assert {label: (each.model.id, each.method) for label, each in by_label.items() if each.model} == {
+        "faster": ("a/small", "lora"),
+        "smaller": ("a/chosen", "qlora"),
+        "better": ("a/larger", "qlora"),
+        "already-here": ("a/tiny", "full"),
+    }
+    assert "1 billion parameters at work instead of 8 billion" in by_label["faster"].reason
+    assert "1.9 GiB or more to download" in by_label["faster"].reason
+    assert by_label["already-here"].is_local and "no download" in by_label["already-here"].reason
+    assert any("gemma" in warning for warning in found.warnings)
+
+
+def test_freer_terms_are_named(models: Callable[..., None]) -> None:
+    models(
+        language_model("a/gated", 2 * BILLION, licence="llama3.2", open_licence=False, gated=True),
+        language_model("a/open", 3 * BILLION),
+    )
+    found = recommended("text-generation", 24, model=find_model("a/gated"))
+    freer = next(each for each in found.alternatives if each.model is not None and each.model.id == "a/open")
+    assert freer.label in ("better", "freer-licence")
+    assert any("gated" in warning for warning in found.warnings)
+
+
+def test_other_tasks_and_strategies_of_the_same_data_are_named() -> None:
+    proposals = (
+        TaskProposal("summarization", None, "short texts of long ones"),
+        TaskProposal("text-generation", "sft", "prompts and answers"),
+    )
+    profile = DatasetProfile("x", None, None, 900, 900, "summarization", proposals, {"source": "a", "target": "b"})
+    found = recommended("summarization", profile=profile)
+    assert found.strategy.reason == "short texts of long ones"
+    other = next(each for each in found.alternatives if each.label == "other-task")
+    assert (other.task, other.strategy, other.reason) == ("text-generation", "sft", "prompts and answers")
+
+
+def test_a_preset_stands_beside_a_pretrained_encoder() -> None:
+    better = next(each for each in recommended("text-classification").alternatives if each.label == "better")
+    assert better.model is not None and better.model.kind == "encoder" and not better.model.id.startswith("preset:")
+    assert "far better than random weights" in better.reason
+
+
+# --- what cannot be -----------------------------------------------------------------------------------------------
+
+
+def test_weights_that_are_too_large_are_told_and_never_that_something_fits(models: Callable[..., None]) -> None:
+    models(language_model("a/large", 8 * BILLION), language_model("a/small", 500 * MILLION))
+    large = find_model("a/large")
+    assert recommended("text-generation", 12, model=large, method="lora").verdict == "too-large"
+    assert recommended("text-generation", 12, model=large, method="lora").weights_bytes == 16 * BILLION
+    assert recommended("text-generation", 12, model=large, method="qlora").verdict is None
+    assert recommended("text-generation", 141, model=large).verdict is None, "the rest is not estimated"
+    assert (recommended("text-generation", 2).model.id, recommended("text-generation", 2).verdict) == ("a/small", None)
+    assert recommended("text-generation", 0.1).verdict == "too-large"
+    unknown = recommended("text-generation", None, model=large, method="full")
+    assert (unknown.verdict, unknown.available_bytes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "words"),
+    [
+        ("text-generation", "encoder", ["is an encoder", "takes a language model"]),
+        ("image-classification", "causal-lm", ["is a language model", "takes an image model"]),
+        ("summarization", "image", ["is an image model", "takes an encoder-decoder"]),
+        ("tabular-regression", "encoder", ["takes gradient-boosted trees", "preset:xgboost"]),
+    ],
+)
+def test_a_model_of_another_class(task: str, model: str, words: list[str]) -> None:
+    wanted = next(each for each in catalog() if each.kind == model and not each.id.startswith("preset:"))
+    told = refused(task, model=wanted)
+    assert all(word in told for word in (wanted.id, *words)), told
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "words"),
+    [
+        ("tabular-classification", {"method": "qlora"}, ["gradient-boosted trees", "Possible here: full"]),
+        (
+            "image-classification",
+            {"method": "prefix-tuning"},
+            ["prefix-tuning", "an image model", "Possible here: full"],
+        ),
+        ("object-detection", {"method": "lora"}, ["a detector", "Possible here: full"]),
+        ("text-generation", {"method": "lorra"}, ["'lorra'", "nearest is 'lora'"]),
+        ("text-classification", {"method": "qlora"}, ["this version trains text-classification by full, lora"]),
+        ("text-classification", {"method": "prompt-tuning"}, ["prompt-tuning", "Possible here: full, lora"]),
+        ("text-generation", {"method": "qlora", "capability": "5.2"}, ["compute capability 6.0", "has 5.2"]),
+        ("text-generation", {"strategy": "dpo"}, ["dpo cannot learn from this data"]),
+        ("summarization", {"strategy": "sft"}, ["Leave --strategy out"]),
+    ],
+)
+def test_combinations_that_cannot_be(task: str, options: dict[str, Any], words: list[str]) -> None:
+    told = refused(task, **options)
+    assert all(word in told for word in words), told
+
+
+def test_random_weights_are_not_adapted() -> None:
+    told = refused("text-classification", model=find_model("preset:tiny-encoder"), method="lora")
+    assert "random" in told and "Possible here: full" in told
+
+
+def test_qlora_on_a_cpu_is_done_when_asked_for_and_warned_of() -> None:
+    small = min((each for each in catalog() if each.kind == "causal-lm"), key=lambda each: each.parameters or BILLION)
+    found = recommended("text-generation", "cpu", model=small, method="qlora")
+    assert found.method.id == "qlora" and any("costs much time" in warning for warning in found.warnings)
+
+
+def test_a_task_without_any_model_says_so(models: Callable[..., None]) -> None:
+    models()
+    assert "--model FOLDER" in refused("text-generation")
+
+
+@pytest.mark.parametrize(("tokens", "warned"), [(10**6, True), (10**13, False)])
+def test_how_much_text_pretraining_takes(tokens: int, warned: bool) -> None:
+    found = recommended("text-generation", roles=("text",), tokens_about=tokens)
+    assert any("Hoffmann" in warning for warning in found.warnings) == warned
