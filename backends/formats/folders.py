@@ -23,7 +23,7 @@ from backends.formats.yolo import find_yolo, yolo_facts
 
 _MEDIA = {"image": IMAGE_ENDINGS, "audio": AUDIO_ENDINGS, "video": VIDEO_ENDINGS}
 _DATA_ENDINGS = (
-    ".parquet .arrow .jsonl .ndjson .json .csv .tsv .tab .psv .xlsx .conll .bio .iob .iob2 .txt".split()
+    ".parquet .arrow .jsonl .ndjson .json .csv .tsv .tab .psv .xlsx .conllu .conll .bio .iob .iob2 .txt".split()
 )  # best first: where the same data lies there twice, the better kept types win
 _PACKED_ENDINGS = (".gz", ".zst", ".bz2", ".xz", ".zip")
 _NO_DATA = re.compile(

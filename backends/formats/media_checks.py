@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from backends.formats.classes import (
-    FEWEST_ROWS,
     LABELS_SHOWN,
     Labels,
+    fewest_rows,
     judge_classes,
     judge_counts,
     say_too_few,
@@ -179,7 +179,7 @@ class MediaCheck:
             judge_counts(self.task, tally, table, self.roles, self.labels)
             tally.stats["labels"] = dict(self.labels.counts.most_common(LABELS_SHOWN))
             tally.stats["label_count"] = len(self.labels.counts)
-        elif usable < FEWEST_ROWS:
+        elif usable < fewest_rows(tally):
             say_too_few(self.task, tally, table, self.roles, next(iter(self.roles.values())))
         elif "boxes" in self.roles:
             self._judge_boxes(usable)

@@ -30,3 +30,10 @@ def test_conllu_is_read_as_words_with_their_parts_of_speech(tmp_path: Path) -> N
     assert profile.stats["labels"] == {"PRON": 8, "VERB": 8}
     assert "conllu-columns" in {finding.code for finding in profile.warnings}
     assert next(read_rows(open_table(path))).cells == {"tokens": ["They", "go0"], "tags": ["PRON", "VERB"]}
+
+
+def test_a_folder_of_conllu_is_read_with_its_parts(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        (tmp_path / f"en-ud-{part}.conllu").write_text("1\tA\ta\tDET\t_\t_\t2\tdet\t_\t_\n\n" * 6)
+    profile = check_data(tmp_path)
+    assert profile.format == "conllu" and set(profile.stats["parts"]) == {"train", "test"}
