@@ -71,7 +71,7 @@ def parameters_text(count: int | None) -> str:
     if count is None:
         return "?"
     for unit, size in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
-        if count >= size:
+        if count >= 0.9995 * size:  # 1.0B, not 1000M
             value = count / size
             return f"{value:.0f}{unit}" if value >= 100 else f"{value:.1f}{unit}"
     return str(count)

@@ -123,9 +123,10 @@ def test_the_table_fits_the_terminal(width: int) -> None:
 
 def test_numbers_for_people() -> None:
     assert [
-        parameters_text(count) for count in (None, 999, 4_385_920, 134_515_008, 7_615_616_512, 400_711_848_960)
+        parameters_text(count)
+        for count in (None, 999, 4_385_920, 134_515_008, 999_885_952, 7_615_616_512, 400_711_848_960)
     ] == [
-        *("?", "999", "4.4M", "135M", "7.6B", "401B"),
+        *("?", "999", "4.4M", "135M", "1.0B", "7.6B", "401B"),
     ]
     assert [tokens_text(count) for count in (None, 512, 8192, 131_072)] == ["?", "512", "8k", "128k"]
 
