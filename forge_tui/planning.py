@@ -23,13 +23,15 @@ from backends.contract import (
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.registry import Task, TaskData, find_data, find_task, is_trained
+from forge_tui.finding_lines import grouped
 from forge_tui.model_choice import is_local, named_model, training_source
 from forge_tui.paths import data_path
 from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device, choose_device
 from profiles.hardware import Hardware
 from profiles.options import gib
-from profiles.recommend import TOO_LARGE, Recommendation, Wishes, recommend
+from profiles.recommend import Recommendation, Wishes, recommend
 from profiles.starting_settings import Setting, known_settings
 from profiles.strategies import find_strategy
 
@@ -150,7 +152,7 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
         steps=total_steps(values, rows.train),
         needed_bytes=needed,
         free_bytes=free,
-        warnings=tuple(_warnings(task, found, hardware, needed, free)),
+        warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free)),
     )
 
 

@@ -155,6 +155,11 @@ def find_model(id: str) -> Model:
     )
 
 
+def is_known(id: str) -> bool:
+    """Whether a model of exactly this id is in the catalog."""
+    return any(model.id == id for model in catalog())
+
+
 def near_models(id: str, most: int = 3) -> tuple[str, ...]:
     """The ids of the catalog that are most like a name, with or without its owner."""
     words = {name.lower(): model.id for model in catalog() for name in (_short(model.id), model.id)}

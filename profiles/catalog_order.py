@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from profiles.catalog import KINDS, Model, weights_bytes
+from profiles.catalog import Model, weights_bytes
 from profiles.hardware import Hardware
 from profiles.hardware_profiles import CPU_PROFILE
 
@@ -64,19 +64,18 @@ def free_bytes(hardware: Hardware) -> int | None:
 def ordered(models: Iterable[Model], hardware: Hardware) -> tuple[Model, ...]:
     """The best for a machine first: what fits comfortably, the first choices and open licences before the rest.
 
-    Then what is tight or of unknown size, the smaller the earlier, and what is too large last. Kinds stay together.
+    Then what is tight or of unknown size, the smaller the earlier, and what is too large last.
     """
 
     def place(model: Model) -> tuple[float, ...]:
         stands, room = standing(model, hardware), _comfortable_bytes(model, hardware)
         size = stands.weights_bytes
-        kind = KINDS.index(model.kind)
         if stands.fit == TOO_LARGE:
-            return (kind, 2, size or 0)
+            return (2, size or 0)
         if size is None or room is None or size > room:
-            return (kind, 1, not model.first_choice, size or 0)
+            return (1, not model.first_choice, size or 0)
         licence = {True: 0, None: 1, False: 2}[model.open_licence] + (1 if model.gated else 0)
-        return (kind, 0, not model.first_choice, licence, -size)
+        return (0, not model.first_choice, licence, -size)
 
     return tuple(sorted(models, key=place))
 

@@ -159,6 +159,8 @@ def _sizes(config: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> d
             continue
         key = next((each for each in key if each in config), key[0]) if isinstance(key, list) else key
         value = config.get(key, otherwise.get(key))
+        if size == "relative_buckets" and value == -1:  # DeBERTa's word for none
+            value = None
         if value is None and (size in _OPTIONAL or key in ("n_inner", "num_decoder_layers")):
             sizes[size] = None
         elif value is None:
@@ -167,6 +169,8 @@ def _sizes(config: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> d
             sizes[size] = _flag(value, key, where)
         else:
             sizes[size] = _number(value, key, where)
+            if sizes[size] is None and size not in _OPTIONAL:
+                raise UsageError(f"{where} says {key} is 0", "a network has at least one", _FIX)
     return sizes
 
 
@@ -198,7 +202,8 @@ def _context(config: Mapping[str, Any], entry: Mapping[str, Any], where: str) ->
     key = entry.get("context", "max_position_embeddings")
     inner = config.get("text_config")
     value = config.get(key, inner.get(key) if isinstance(inner, Mapping) else None) if key else None
-    value = entry.get("otherwise", {}).get(key) if value is None else value
+    speaker = _types().get(SPEAKERS.get(str(config.get("model_type")), ""), entry)
+    value = speaker.get("otherwise", {}).get(key) if value is None else value
     number = None if value is None or value == -1 else _number(value, key, where)
     return number - entry.get("context_less", 0) or None if number is not None else None
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from backends.contract import DatasetProfile, UsageError
 from backends.registry import TASKS, find_data
 from profiles.alternatives import Alternative, alternatives
-from profiles.catalog import KIND_TASKS, Model, find_model, models_for
+from profiles.catalog import KIND_TASKS, Model, find_model, is_known, models_for
+from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device
 from profiles.methods import Method, find_method, methods_for, named, require_method
 from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for
 from profiles.starting_settings import Setting, Situation, starting_settings
 from profiles.strategies import Chosen, StrategyChoice, choose_strategy
 
-TOO_LARGE = "too-large"
 _TOKENS_A_PARAMETER = 20
 
 
@@ -71,8 +71,7 @@ def recommend(
     wanted_model = wishes.model
     if wanted_model is not None:
         _require_able(wanted_model, task)
-    base_model = None if wanted_model is None else not wanted_model.instruct
-    strategies = choose_strategy(task, data, wishes.strategy, base_model)
+    strategies = choose_strategy(task, data, wishes.strategy, _is_base(wanted_model))
     length = (data.stats.get("lengths") or {}).get("median")
     place = Place(task, strategies.first.id, device, length, _languages(data))
     option = _choose(place, wishes)
@@ -110,6 +109,13 @@ def _only_named(strategies: StrategyChoice, data: DatasetProfile, task: str) -> 
         return strategies.first
     found = next((each.reason for each in data.proposals if each.task == task), None)
     return replace(strategies.first, reason=found) if found is not None else strategies.first
+
+
+def _is_base(model: Model | None) -> bool | None:
+    """Whether a model has never learned to answer; of one that is not in the catalog nobody knows."""
+    if model is None or not is_known(model.id):
+        return None
+    return not model.instruct
 
 
 def _languages(data: DatasetProfile) -> tuple[str, str] | None:

@@ -49,7 +49,10 @@ def run_python(installed: Path, folder: Path, *arguments: str) -> subprocess.Com
 
 def test_the_wheel_holds_one_top_level_name(installed: Path) -> None:
     assert [entry.name for entry in installed.iterdir() if entry.suffix != ".dist-info"] == ["forge_tui"]
-    for file in ("_lib/backends/contract.py", "_lib/profiles/starting_settings.toml", "samples/coffee_orders.csv"):
+    for file in (
+        *("_lib/backends/contract.py", "_lib/profiles/settings/tabular.toml", "samples/coffee_orders.csv"),
+        *("_lib/profiles/model_types.toml", "_lib/profiles/models/qwen3.toml"),
+    ):
         assert (installed / "forge_tui" / file).is_file()
 
 

@@ -13,8 +13,9 @@ from forge_tui.cli import app
 from forge_tui.cli.output import say, show, show_json, show_table
 
 _LEGEND = (
-    "weights: these alone, in 16 bits for language models, else in 32; * is on this machine",
-    "fit: too large is what not even its weights fit, in 4 bits for language models; ? is not known yet",
+    "weights: these alone, in 16 bits for language models, in 32 for the others",
+    "too large: even the weights do not fit (language models: in 4 bits); ?: unknown",
+    "*: on this machine; all about one: forge-tui models MODEL",
 )
 
 
@@ -60,6 +61,8 @@ def models(
         )
     wanted = models_for(find_data(task).id) if task is not None else catalog()
     chosen = ordered((each for each in wanted if kind in (None, each.kind)), machine)
+    if task is None:
+        chosen = tuple(sorted(chosen, key=lambda each: KINDS.index(each.kind)))
     if not chosen:
         why = f"the catalog has {len(wanted)} models for the task, of other kinds"
         raise UsageError(f"No model of kind {kind} is good for {task}", why, "Leave --kind or --task out.")

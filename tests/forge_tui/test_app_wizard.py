@@ -365,7 +365,9 @@ def test_escape_goes_back_step_by_step_and_loses_nothing(
 
 def test_a_model_folder_and_a_method_are_remembered(home: Any, here: Path, drive: Callable[..., Any]) -> None:
     (here / "my-model").mkdir()
-    (here / "my-model" / "config.json").write_text(json.dumps({"model_type": "modernbert"}))
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = {"model_type": "modernbert", "vocab_size": 500, **sizes}
+    (here / "my-model" / "config.json").write_text(json.dumps(config))
 
     async def script(person: Any) -> None:
         await person.see("What shall the model do?")

@@ -121,6 +121,13 @@ def test_the_machine_of_a_file_is_planned_for(cli: Callable[..., Any], pairs: Pa
     assert any("read from" in warning for warning in plan["warnings"])
 
 
+def test_what_is_wrong_with_the_data_is_told_in_the_plan(cli: Callable[..., Any], texts: Path) -> None:
+    with texts.open("a") as stream:
+        stream.write("message number 0 about trains,rail\n")
+    told = cli("plan", "--data", str(texts), "--task", "text-classification", "--hardware", "cpu")
+    assert "! same text as row 1 [row 101]" in " ".join(told.out.split())
+
+
 def test_settings_of_every_task_are_taken_for_one_that_is_not_trained_yet(cli: Callable[..., Any], pairs: Path) -> None:
     options = ["--set", "weight_decay=0.1", "--set", "max_steps=7", "--set", "max_seq_length=64"]
     plan = cli("plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "--json", *options).json()

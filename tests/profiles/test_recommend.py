@@ -244,6 +244,20 @@ def test_other_tasks_and_strategies_of_the_same_data_are_named() -> None:
     assert (other.task, other.strategy, other.reason) == ("text-generation", "sft", "prompts and answers")
 
 
+def test_a_base_model_that_was_asked_for_decides_the_strategy(models: Callable[..., None]) -> None:
+    models(language_model("a/base", BILLION, instruct=False), language_model("a/chat", BILLION))
+    roles = ("prompt", "chosen", "rejected")
+    strategies = {
+        name: recommended("text-generation", roles=roles, model=find_model(name)).strategy.id
+        for name in ("a/base", "a/chat")
+    }
+    assert strategies == {"a/base": "orpo", "a/chat": "dpo"}
+    folder = language_model("/somewhere/model", BILLION, instruct=False)
+    assert recommended("text-generation", roles=roles, model=folder).strategy.id == "dpo", (
+        "nobody knows what it learned"
+    )
+
+
 def test_a_preset_stands_beside_a_pretrained_encoder() -> None:
     better = next(each for each in recommended("text-classification").alternatives if each.label == "better")
     assert better.model is not None and better.model.kind == "encoder" and not better.model.id.startswith("preset:")
