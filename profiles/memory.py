@@ -283,12 +283,11 @@ def working_bytes(stack: Stack, setup: Training) -> float:
     """What the backward pass of a layer works with: gradients of its widest numbers, weights made whole again."""
     block, a = stack.block, setup.activation_bytes
     width = max(1, block.experts) * block.inner
-    work = stack.tokens * a * (width + 2 * block.hidden)
+    casts = "down" in targets(block, setup) and not setup.autocast and setup.adapter_bytes != a
+    widest = width * (4 if casts else a)  # the gradient of what enters the last matrix, for an adapter in 32 bits
+    work = stack.tokens * (widest + 2 * a * block.hidden)
     if setup.method == "qlora":
         work += max((math.prod(sides) for sides in block.matrices.values()), default=0) * a
-    casts = not setup.autocast and setup.adapter_bytes != a
-    if "down" in targets(block, setup) and casts:
-        work += stack.tokens * 6 * width  # the 32-bit copies of adapters
     if setup.attention == "eager" or block.traits.eager is not None:
         work += _EAGER_COPIES * stack.tokens * stack.keys * block.heads * a
     return work
@@ -302,7 +301,10 @@ def _logits(network: Network, setup: Training) -> tuple[float, float]:
     head = vocab * hidden * setup.weight_bytes if setup.trains_all else 0.0
     if setup.loss == "whole":
         kept = setup.activation_bytes if setup.logits_kept else 0
-        return tokens * vocab * (setup.logit_bytes + kept), 0.0
+        each = setup.logit_bytes
+        if not network.upcast and not setup.autocast:
+            each = min(each, 3.0 * setup.activation_bytes)  # the logits' exponentials, and the gradients of both
+        return tokens * vocab * (each + kept), 0.0
     if setup.loss == "fused":
         return tokens * hidden * (setup.activation_bytes + 6.0), head
     chunk = min(tokens, _CHUNK) * vocab * _CHUNK_BYTES

@@ -21,7 +21,8 @@ class Traits:
     32 bits) or `layer` (a kernel: keeps its input). inner: numbers kept for each unit of the feed-forward layer before
     what enters its last matrix. masks: dropouts on the stream, a byte each; inner_mask: one inside the feed-forward
     layer. rotated: queries and keys are kept beside the fused matrix they come from; copied: attention's result is kept
-    twice, as heads and as rows. eager: no fused attention exists, and the numbers kept for each pair of tokens.
+    twice, as heads and as rows. fused: one matrix gives
+    queries, keys and values. eager: no fused attention exists, and the numbers kept for each pair of tokens.
     """
 
     norm: str = "layer"
@@ -32,6 +33,7 @@ class Traits:
     rotated: bool = False
     copied: bool = False
     head_norm: bool = False
+    fused: bool = False
     eager: float | None = None
 
 
@@ -49,16 +51,16 @@ TRAITS: Mapping[str, Traits] = MappingProxyType(
         "gemma2": Traits(norm="gemma", norms=4, inner=3, eager=2.0),
         "gemma3_text": Traits(norm="gemma", norms=4, inner=3, head_norm=True),
         "gpt_oss": Traits(norm="rms", inner=6, eager=1.0, copied=True),
-        "gpt2": Traits(inner=4, masks=2),
+        "gpt2": Traits(inner=4, masks=2, fused=True),
         "phi": Traits(norms=1, inner=4, copied=True),
-        "gpt_neox": Traits(rotated=True, copied=True),
+        "gpt_neox": Traits(rotated=True, copied=True, fused=True),
         "starcoder2": Traits(masks=2),
         "opt": Traits(masks=2),
-        "bloom": Traits(inner=2, eager=2.0),
+        "bloom": Traits(inner=2, eager=2.0, fused=True),
         **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra", "albert"), _BERT),
         "distilbert": Traits(masks=1),
         "deberta-v2": Traits(masks=2, eager=4.0),
-        "modernbert": Traits(inner=3, rotated=True),
+        "modernbert": Traits(inner=3, rotated=True, fused=True),
         "t5": Traits(norm="rms", masks=2, inner_mask=True),
         "mt5": Traits(norm="rms", inner=6, masks=2, inner_mask=True),
         **dict.fromkeys(("bart", "mbart", "marian", "pegasus", "m2m_100"), _BERT),
@@ -128,7 +130,8 @@ def _linears(block: Block, setup: Training, names: tuple[str, ...], width: int) 
     """What keeps the input of linear layers that read the same numbers alive."""
     a, kept = setup.activation_bytes, 0.0
     if setup.trains_all:  # autocast casts a 32-bit input once for each layer
-        kept += (len(names) if setup.autocast and setup.residual_bytes == 4 else 1) * a * width
+        casts = len(names) if setup.autocast and setup.residual_bytes == 4 and not block.traits.fused else 1
+        kept += casts * a * width
     adapted = [name for name in names if name in targets(block, setup)]
     return kept + _adapter_inputs(len(adapted), width, setup)
 

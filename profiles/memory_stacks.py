@@ -71,6 +71,7 @@ class Network:
     answered: int  # tokens that logits are made for
     front_bytes: float
     final_norm: bool
+    upcast: bool = True  # logits become 32 bits for the loss
 
     @property
     def matrices(self) -> int:
@@ -161,6 +162,7 @@ def _encoder(s: Sizes, setup: Training) -> Network:
     pairs = 0.0
     if s.architecture == "modernbert":  # masks of the near and of the far, made once
         pairs = 2 * setup.rows * setup.length**2 * setup.activation_bytes
+    front = front if setup.trains_all else 0.0
     return Network((stack,), count_parameters(s), s.vocab, s.hidden, s.vocab * width, 0, 0, front + pairs, False)
 
 
@@ -183,7 +185,8 @@ def _encoder_decoder(s: Sizes, setup: Training) -> Network:
     if s.relative_buckets is not None:  # scores for distances, in either stack one for each pair and head
         front += s.heads * (setup.length**2 + target**2) * max(a, setup.residual_bytes)
     head = words if own_head else 0
-    return Network(stacks, count_parameters(s), s.vocab, s.hidden, words, head, target_tokens, front, False)
+    front = front if setup.trains_all else 0.0
+    return Network(stacks, count_parameters(s), s.vocab, s.hidden, words, head, target_tokens, front, False, False)
 
 
 # --- pictures, video, sound --------------------------------------------------------------------------------------
@@ -220,7 +223,7 @@ def _whisper(s: Sizes, setup: Training) -> Network:
     front = spectrogram + (2 * a * s.hidden * setup.rows * (_WHISPER_FRAMES + s.audio_positions))
     front += a * s.hidden * (heard + said)
     words = s.vocab * s.hidden
-    return Network(stacks, count_parameters(s), s.vocab, s.hidden, words, 0, said, front, False)
+    return Network(stacks, count_parameters(s), s.vocab, s.hidden, words, 0, said, front, False, False)
 
 
 def ear_frames(seconds: float) -> tuple[int, ...]:

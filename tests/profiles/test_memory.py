@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -161,14 +160,6 @@ def test_margins_are_of_families() -> None:
 
 
 # --- published peaks ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def reference() -> Path:
-    path = Path(os.environ.get("FORGE_MEMORY_REFERENCE", ""))
-    if not path.is_file():
-        pytest.skip("FORGE_MEMORY_REFERENCE names no file of published peaks")
-    return path
 
 
 def test_accuracy_on_published_peaks(reference: Path, repository: Path) -> None:
