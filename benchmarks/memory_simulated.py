@@ -86,6 +86,13 @@ def like_a_gpu() -> None:
     def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
         return torch.native_dropout(input, p, True)[0] if training and p > 0 else input
 
+    whole_norm = functional.layer_norm
+
+    def layer_norm(input: Any, *args: Any, **kwargs: Any) -> Any:
+        """CUDA's autocast runs norms in 32 bits, the CPU's does not."""
+        return whole_norm(input.float() if torch.is_autocast_enabled("cpu") else input, *args, **kwargs)
+
+    functional.layer_norm = layer_norm
     transformers.modeling_utils.PreTrainedModel.initialize_weights = lambda self: None
     transformers.masking_utils.find_packed_sequence_indices = lambda *args, **kwargs: None
     functional.dropout = dropout
