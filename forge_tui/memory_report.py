@@ -43,16 +43,30 @@ def memory_json(memory: PlanMemory) -> dict[str, Any]:
     }
 
 
+def verdict_text(memory: PlanMemory) -> str:
+    """The verdict in words."""
+    return _VERDICTS[memory.verdict]
+
+
+def bar_lines(memory: PlanMemory, width: int, bar: str = "█") -> Iterator[str]:
+    """A line with a bar for each component."""
+    total = memory.total_bytes
+    if total is None:
+        return
+    for name, size in memory.components.items():
+        if size:
+            share = size / total
+            filled = bar * max(1, round(share * min(_BAR, width - 34)))
+            yield f"  {_NAMES[name]:<13} {gib(size):>9} {share:>5.0%}  {filled}"
+
+
 def memory_lines(memory: PlanMemory, width: int = 80, bar: str = "█") -> Iterator[str]:
     """The components with their bars, the sum with its margin, the verdict and what could be changed."""
     total = memory.total_bytes
-    for name, size in memory.components.items():
-        if not size:
-            continue
-        share = size / total if total else 0.0
-        filled = bar * max(1, round(share * min(_BAR, width - 34)))
-        yield f"  {_NAMES[name]:<13} {gib(size):>9} {share:>5.0%}  {filled}".rstrip()
+    yield from bar_lines(memory, width, bar)
     if total is None:
+        for name, size in memory.components.items():
+            yield f"  {_NAMES[name]:<13} {gib(size):>9}"
         yield from _wrapped(memory.assumptions, width)
         return
     margin = f", {gib(memory.safe_bytes or total)} with its margin of {memory.margin:.0%}" if memory.margin else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from forge_tui.memory_report import bar_lines, memory_json, verdict_text
 from forge_tui.model_choice import source_of
 from forge_tui.plain import plain
 from forge_tui.plan_sizes import download_bytes
@@ -15,7 +16,6 @@ from profiles.alternatives import Alternative
 from profiles.options import gib, is_preset
 from profiles.strategies import REWARD
 
-ONLY_WEIGHTS = "not estimated: only the weights are counted so far"
 NOT_MEASURED = "how long a step takes here is not measured yet"
 _LABEL_WIDTH = 10
 
@@ -36,13 +36,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         },
         "method": found.method.id,
         "settings": {name: {"value": each.value, "reason": each.reason} for name, each in plan.settings.items()},
-        "memory": {
-            "components": {"weights": found.weights_bytes},
-            "total_bytes": None,
-            "available_bytes": found.available_bytes,
-            "verdict": found.verdict,
-            "error_margin": None,
-        },
+        "memory": memory_json(plan.memory),
         "duration": {"steps": plan.steps, "seconds": None, "reason": NOT_MEASURED},
         "data": asdict(plan.rows),
         "disk": {"needed_bytes": plan.needed_bytes, "free_bytes": plan.free_bytes},
@@ -91,6 +85,8 @@ def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
     yield from _entry("method", found.method.id, found.method_reason, width)
     yield from _entry("device", plan.device.name, plan.device.reason, width)
     yield from _entry("memory", *_memory_text(plan), width)
+    for line in bar_lines(plan.memory, width - _LABEL_WIDTH):
+        yield f"{' ' * (_LABEL_WIDTH - 2)}{line}"
     steps = "unknown number of steps" if plan.steps is None else f"{plan.steps:,} steps"
     if "early_stopping_rounds" in plan.settings and plan.steps is not None:
         steps += " at most"
@@ -125,13 +121,17 @@ def _rows_text(plan: Plan) -> str:
 
 
 def _memory_text(plan: Plan) -> tuple[str, str]:
-    found = plan.recommendation
-    free = "an unknown amount" if found.available_bytes is None else gib(found.available_bytes)
+    memory = plan.memory
+    free = "an unknown amount" if memory.free_bytes is None else gib(memory.free_bytes)
+    if memory.total_bytes is not None:
+        margin = f" with the margin {gib(memory.safe_bytes or 0)}," if memory.margin else ""
+        return f"{gib(memory.total_bytes)},{margin} of {free}: {verdict_text(memory)}", memory.assumptions
     if plan.is_too_large:
-        return "too large", f"the weights alone take {gib(found.weights_bytes or 0)}, and {free} is free"
-    if found.weights_bytes is None:
-        return "unknown", f"the size of the model depends on the data; {free} is free"
-    return f"weights {gib(found.weights_bytes)}", f"of {free}; the rest is {ONLY_WEIGHTS}"
+        weights = plan.recommendation.weights_bytes or 0
+        return "too large", f"the weights alone take {gib(weights)}, and {free} is free"
+    if not memory.components:
+        return "unknown", f"{memory.assumptions}; {free} is free"
+    return f"weights {gib(sum(memory.components.values()))}, of {free}", memory.assumptions
 
 
 def _alternative_lines(each: Alternative, plan: Plan, width: int) -> Iterator[str]:

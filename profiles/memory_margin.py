@@ -19,11 +19,15 @@ _SEERS = ("vit", "dinov2", "dinov3_vit")
 
 @dataclass(frozen=True)
 class Margin:
-    """What to add to an estimate, as a share of it; `rows` published peaks of its own family it was learned from."""
+    """What to add to an estimate, as a share of it; `rows` published peaks of its own family it was learned from.
+
+    `grade` A: the configuration of those is known, B: partly.
+    """
 
     share: float
     rows: int
     family: str
+    grade: str = "A"
 
 
 def family_of(shape: Shape, setup: Training) -> str:
@@ -57,4 +61,6 @@ def margin_of(shape: Shape, setup: Training) -> Margin:
 @cache
 def _families() -> dict[str, Margin]:
     tables = tomllib.loads(Path(__file__).with_name("memory_margin.toml").read_text(encoding="utf-8"))
-    return {each["name"]: Margin(each["margin"], each["rows"], each["name"]) for each in tables["family"]}
+    return {
+        each["name"]: Margin(each["margin"], each["rows"], each["name"], each["grade"]) for each in tables["family"]
+    }

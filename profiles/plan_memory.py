@@ -85,12 +85,13 @@ def memory_of(
 
 
 def memory_of_trees(
-    rows: int | None, features: int | None, classes: int, free_bytes: int | None, depth: int = 6
+    rows: int | None, features: int | None, classes: int, free_bytes: int | None, depth: int = 6, on_gpu: bool = False
 ) -> PlanMemory:
-    """What boosting trees on a table takes in the memory of the machine."""
+    """What boosting trees on a table takes, in the memory of the machine or on its GPU."""
     if rows is None or not features:
         return PlanMemory({}, None, None, free_bytes, None, None, "the size of the table is not known")
-    components = trees_memory(rows, features, classes, depth)
+    components = trees_memory(rows, features, classes, depth, on_gpu)
+    where = "on the GPU" if on_gpu else "in the memory of the machine"
     margin = Margin(TREES_MARGIN, 0, "trees")
     total = components.total
     return PlanMemory(
@@ -100,8 +101,8 @@ def memory_of_trees(
         free_bytes=free_bytes,
         verdict=verdict_of(total, margin, free_bytes),
         margin=margin.share,
-        assumptions=f"{rows:,} rows of {features:,} columns in the memory of the machine; the margin is a rule of "
-        "thumb: how often pandas copies a table is not known beforehand",
+        assumptions=f"{rows:,} rows of {features:,} columns {where}; the margin is a rule of thumb: how often a table "
+        "is copied is not known beforehand",
     )
 
 
@@ -145,8 +146,9 @@ def _assumed(setup: Training, margin: Margin, moment: str, on_gpu: bool, has_len
         said.append("logits a few at a time")
     if setup.others:
         said.append(f"{setup.others} further models")
+    partly = " whose settings are partly known" if margin.grade != "A" else ""
     learned = (
-        f"{margin.rows} published peaks of its family"
+        f"{margin.rows} published peaks of its family{partly}"
         if margin.rows
         else "the widest of the other families, since none of its own is published"
     )
