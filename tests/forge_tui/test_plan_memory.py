@@ -47,7 +47,7 @@ def test_what_is_recommended_fits_with_its_margin(answers: Path, free: float) ->
 
 
 def test_rows_at_once_are_made_fewer_and_accumulated(texts: Path) -> None:
-    wanted = Request(str(texts), task="text-classification", model="preset:tiny-encoder")
+    wanted = Request(str(texts), task="text-classification", model="google-bert/bert-base-uncased", method="full")
     usual = make_plan(wanted, gpu(24))
     assert usual.memory.total_bytes is not None
     little = make_plan(wanted, gpu(usual.memory.total_bytes / GIB * 0.98))
