@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from forge_tui.formatting import duration
 from forge_tui.memory_report import bar_lines, memory_json, verdict_text
 from forge_tui.model_choice import source_of
 from forge_tui.plain import plain
@@ -16,7 +17,6 @@ from profiles.alternatives import Alternative
 from profiles.options import gib, is_preset
 from profiles.strategies import REWARD
 
-NOT_MEASURED = "how long a step takes here is not measured yet"
 _LABEL_WIDTH = 10
 
 
@@ -37,10 +37,10 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "method": found.method.id,
         "settings": {name: {"value": each.value, "reason": each.reason} for name, each in plan.settings.items()},
         "memory": memory_json(plan.memory),
-        "duration": {"steps": plan.steps, "seconds": None, "reason": NOT_MEASURED},
+        "duration": {"steps": plan.steps, "seconds": _seconds(plan), "reason": _time_reason(plan)},
         "data": asdict(plan.rows),
         "disk": {"needed_bytes": plan.needed_bytes, "free_bytes": plan.free_bytes},
-        "cost": None,
+        "cost": _cost_json(plan),
         "alternatives": [_alternative_json(each) for each in found.alternatives],
         "warnings": list(plan.warnings),
     }
@@ -90,7 +90,8 @@ def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
     steps = "unknown number of steps" if plan.steps is None else f"{plan.steps:,} steps"
     if "early_stopping_rounds" in plan.settings and plan.steps is not None:
         steps += " at most"
-    yield from _entry("time", steps, NOT_MEASURED, width)
+    yield from _entry("time", f"{_time_range(plan)}{steps}", plan.time.reason, width)
+    yield from _cost_lines(plan, width)
     needed = "unknown" if plan.needed_bytes is None else f"about {gib(plan.needed_bytes)}"
     free = "" if plan.free_bytes is None else f"{gib(plan.free_bytes)} free"
     yield from _entry("disk", needed, free, width)
@@ -118,6 +119,44 @@ def _rows_text(plan: Plan) -> str:
         return f"{plan.profile.training_rows:,} rows"
     test = f", {rows.test:,} kept for a test" if rows.test is not None else ""
     return f"{rows.train:,} rows to train on, {rows.eval:,} to score on{test}"
+
+
+def _seconds(plan: Plan) -> float | None:
+    duration = plan.time.duration
+    return None if duration is None else round(duration.middle, 1)
+
+
+def _time_range(plan: Plan) -> str:
+    """`2m 10s to 20m 05s, `; nothing where it is not known."""
+    time = plan.time.duration
+    return "" if time is None else f"{duration(time.low)} to {duration(time.high)}, "
+
+
+def _time_reason(plan: Plan) -> str:
+    if plan.time.duration is None:
+        return plan.time.reason
+    return f"{_time_range(plan)}{plan.time.reason}"
+
+
+def _cost_json(plan: Plan) -> dict[str, Any] | None:
+    cost = plan.time.cost
+    if cost is None or (cost.energy_kwh is None and cost.money is None):
+        return None
+    return {
+        "energy_kwh": None if cost.energy_kwh is None else [round(each, 4) for each in cost.energy_kwh],
+        "money": None if cost.money is None else [round(each, 4) for each in cost.money],
+        "reason": cost.reason,
+    }
+
+
+def _cost_lines(plan: Plan, width: int) -> Iterator[str]:
+    cost = plan.time.cost
+    if cost is None:
+        return
+    if cost.money is not None:
+        yield from _entry("cost", f"{cost.money[0]:.2f} to {cost.money[1]:.2f}", cost.reason, width)
+    elif cost.energy_kwh is not None:
+        yield from _entry("cost", f"{cost.energy_kwh[0]:.2g} to {cost.energy_kwh[1]:.2g} kWh", cost.reason, width)
 
 
 def _memory_text(plan: Plan) -> tuple[str, str]:

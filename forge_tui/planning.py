@@ -27,6 +27,7 @@ from forge_tui.finding_lines import grouped
 from forge_tui.model_choice import is_local, named_model, training_source
 from forge_tui.paths import data_path
 from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from forge_tui.plan_time import PlanTime, plan_time
 from profiles.alternatives import MAKES_IT_FIT
 from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device, choose_device
@@ -84,6 +85,7 @@ class Plan:
     rows: RowCounts
     steps: int | None
     memory: PlanMemory
+    time: PlanTime
     needed_bytes: int | None
     free_bytes: int | None
     warnings: tuple[str, ...]
@@ -147,6 +149,7 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     rows = row_counts(profile, request.preparation, values, stratified)
     needed = disk_bytes(found.model.parameters, found.method.id, found.is_local)
     free = hardware.disk_free_bytes if hardware is not None else None
+    steps = total_steps(values, rows.train)
     return Plan(
         request=replace(request, task=task_id),
         profile=profile,
@@ -155,8 +158,9 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
         recommendation=found,
         settings=settings,
         rows=rows,
-        steps=total_steps(values, rows.train),
+        steps=steps,
         memory=memory,
+        time=plan_time(found, values, profile, rows, steps, device, hardware),
         needed_bytes=needed,
         free_bytes=free,
         warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free)),
@@ -183,8 +187,12 @@ def spec_of(plan: Plan) -> RunSpec:
     task, request, found = find_task(plan.task.id), plan.request, plan.recommendation
     eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
     path = data_path(request.data)
-    memory = {} if plan.memory.total_bytes is None else {"total_bytes": plan.memory.total_bytes}
-    weights = {} if found.weights_bytes is None else {"weights_bytes": found.weights_bytes}
+    duration = plan.time.duration
+    estimate = {
+        "weights_bytes": found.weights_bytes,
+        "total_bytes": plan.memory.total_bytes,
+        "training_seconds": round(duration.worked_out, 3) if duration is not None else None,
+    }
     return RunSpec(
         name=request.name or path.stem,
         task=task.id,
@@ -197,7 +205,7 @@ def spec_of(plan: Plan) -> RunSpec:
         preparation=dict(request.preparation),
         settings={name: each.value for name, each in plan.settings.items() if each.value is not None},
         reasons={name: each.reason for name, each in plan.settings.items()},
-        estimate={**weights, **memory},
+        estimate={name: value for name, value in estimate.items() if value is not None},
         strategy=found.strategy.id,
     )
 
