@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from backends.contract import DatasetProfile
 from profiles.alternatives import MAKES_IT_FIT, Alternative
-from profiles.catalog import Model
+from profiles.catalog import Model, models_for
 from profiles.device import Device
 from profiles.fit import FITS, Change
 from profiles.methods import methods_for
-from profiles.options import Place, gib, is_preset, options_for
+from profiles.options import Place, gib, is_preset
 from profiles.plan_memory import PlanMemory, memory_of, memory_of_trees
 from profiles.recommend import Recommendation
 from profiles.starting_settings import Setting
@@ -45,7 +45,7 @@ def _smaller(found: Recommendation, device: Device) -> Sequence[Model]:
     size = found.model.parameters
     if size is None:
         return ()
-    models = [each.model for each in options_for(place) if each.model.kind == found.model.kind]
+    models = [each for each in models_for(found.task) if each.kind == found.model.kind and not is_preset(each)]
     suited = [each for each in models if (each.parameters or size) < size and each.open_licence and place.suits(each)]
     return sorted(suited, key=lambda each: -(each.parameters or 0))[:_SMALLER_MODELS]
 

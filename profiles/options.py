@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,7 @@ class Place:
 
     def judged(self, option: Option) -> Judgement | None:
         """The memory of training one row at a time, and whether it fits; None where the network is not known."""
-        shape, on_gpu = shape_of(option.model), self.device.gpu is not None
-        if shape is None:
-            return None
-        least = {"per_device_train_batch_size": 1, **({"max_length": self.longest} if self.longest else {})}
-        setup = trainer_setup(option.model, option.method.id, least, on_gpu, self.task, self.strategy)
-        return judge(shape, setup, self.device.free_bytes, on_gpu)
+        return _judged(self, option)
 
     def is_ruled_out(self, option: Option) -> bool:
         """Whether the weights alone, or one row at a time, take more than is free; the unknown rules nothing out."""
@@ -158,6 +153,17 @@ class Place:
             return 3
         first_kind = _rules()["first_kind"].get(self.task)
         return 2 * (model.kind == first_kind) + model.first_choice
+
+
+@lru_cache(maxsize=2048)
+def _judged(place: Place, option: Option) -> Judgement | None:
+    """As `Place.judged`, once for each option: to choose one they are compared many times."""
+    shape, on_gpu = shape_of(option.model), place.device.gpu is not None
+    if shape is None:
+        return None
+    least = {"per_device_train_batch_size": 1, **({"max_length": place.longest} if place.longest else {})}
+    setup = trainer_setup(option.model, option.method.id, least, on_gpu, place.task, place.strategy)
+    return judge(shape, setup, place.device.free_bytes, on_gpu)
 
 
 def is_preset(model: Model) -> bool:
