@@ -1,7 +1,8 @@
-"""What a plan costs: python benchmarks/planning.py FILE [--task T] [--pairs N] [--json]
+"""What a plan and an estimate cost: python benchmarks/planning.py FILE [--task T] [--pairs N] [--json]
 
-`forge-tui plan --task T --data FILE --json` against `python -c "import typer"`, in interleaved pairs. FILE is a table
-of a few thousand texts with their classes, such as the SMS spam collection. Exits 1 when a target is missed.
+`forge-tui plan --task T --data FILE --json` and `forge-tui estimate --model M --json`, each against `python -c "import
+typer"` in interleaved pairs. FILE is a table of a few thousand texts with their classes, such as the SMS spam
+collection. Exits 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from measuring import against, at_most, child_environment, interleave, report
 
 ROOT = Path(__file__).resolve().parents[1]
+MODEL = "Qwen/Qwen3-8B"
 
 
 def seconds(command: Sequence[str], environment: dict[str, str]) -> float:
@@ -39,10 +41,24 @@ def main() -> None:
         bare = [sys.executable, "-c", "import typer"]
         command = [sys.executable, "-m", "forge_tui", "plan", "--task", options.task, "--data", options.file, "--json"]
         pairs = interleave(lambda: seconds(command, environment), lambda: seconds(bare, environment), options.pairs)
+        estimate = [
+            sys.executable,
+            "-m",
+            "forge_tui",
+            "estimate",
+            "--model",
+            MODEL,
+            "--hardware",
+            "gpu:24GiB",
+            "--json",
+        ]
+        others = interleave(lambda: seconds(estimate, environment), lambda: seconds(bare, environment), options.pairs)
     report(
         [
             *against(f"plan --json, {Path(options.file).name}", pairs, "import typer"),
             at_most("  ratio", pairs.ratio, "times", 5.0),
+            *against("estimate --json", others, "import typer"),
+            at_most("  ratio", others.ratio, "times", 4.0),
         ],
         options.json,
     )

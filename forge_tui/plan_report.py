@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from forge_tui.formatting import duration
+from forge_tui.memory_report import bar_lines, memory_json, verdict_text
 from forge_tui.model_choice import source_of
 from forge_tui.plain import plain
 from forge_tui.plan_sizes import download_bytes
@@ -15,8 +17,6 @@ from profiles.alternatives import Alternative
 from profiles.options import gib, is_preset
 from profiles.strategies import REWARD
 
-ONLY_WEIGHTS = "not estimated: only the weights are counted so far"
-NOT_MEASURED = "how long a step takes here is not measured yet"
 _LABEL_WIDTH = 10
 
 
@@ -36,17 +36,11 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         },
         "method": found.method.id,
         "settings": {name: {"value": each.value, "reason": each.reason} for name, each in plan.settings.items()},
-        "memory": {
-            "components": {"weights": found.weights_bytes},
-            "total_bytes": None,
-            "available_bytes": found.available_bytes,
-            "verdict": found.verdict,
-            "error_margin": None,
-        },
-        "duration": {"steps": plan.steps, "seconds": None, "reason": NOT_MEASURED},
+        "memory": memory_json(plan.memory),
+        "duration": {"steps": plan.steps, "seconds": _seconds(plan), "reason": _time_reason(plan)},
         "data": asdict(plan.rows),
         "disk": {"needed_bytes": plan.needed_bytes, "free_bytes": plan.free_bytes},
-        "cost": None,
+        "cost": _cost_json(plan),
         "alternatives": [_alternative_json(each) for each in found.alternatives],
         "warnings": list(plan.warnings),
     }
@@ -91,10 +85,13 @@ def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
     yield from _entry("method", found.method.id, found.method_reason, width)
     yield from _entry("device", plan.device.name, plan.device.reason, width)
     yield from _entry("memory", *_memory_text(plan), width)
+    for line in bar_lines(plan.memory, width - _LABEL_WIDTH):
+        yield f"{' ' * (_LABEL_WIDTH - 2)}{line}"
     steps = "unknown number of steps" if plan.steps is None else f"{plan.steps:,} steps"
     if "early_stopping_rounds" in plan.settings and plan.steps is not None:
         steps += " at most"
-    yield from _entry("time", steps, NOT_MEASURED, width)
+    yield from _entry("time", f"{_time_range(plan)}{steps}", plan.time.reason, width)
+    yield from _cost_lines(plan, width)
     needed = "unknown" if plan.needed_bytes is None else f"about {gib(plan.needed_bytes)}"
     free = "" if plan.free_bytes is None else f"{gib(plan.free_bytes)} free"
     yield from _entry("disk", needed, free, width)
@@ -124,14 +121,56 @@ def _rows_text(plan: Plan) -> str:
     return f"{rows.train:,} rows to train on, {rows.eval:,} to score on{test}"
 
 
+def _seconds(plan: Plan) -> float | None:
+    duration = plan.time.duration
+    return None if duration is None else round(duration.middle, 1)
+
+
+def _time_range(plan: Plan) -> str:
+    """`2m 10s to 20m 05s, `; nothing where it is not known."""
+    time = plan.time.duration
+    return "" if time is None else f"{duration(time.low)} to {duration(time.high)}, "
+
+
+def _time_reason(plan: Plan) -> str:
+    if plan.time.duration is None:
+        return plan.time.reason
+    return f"{_time_range(plan)}{plan.time.reason}"
+
+
+def _cost_json(plan: Plan) -> dict[str, Any] | None:
+    cost = plan.time.cost
+    if cost is None or (cost.energy_kwh is None and cost.money is None):
+        return None
+    return {
+        "energy_kwh": None if cost.energy_kwh is None else [round(each, 4) for each in cost.energy_kwh],
+        "money": None if cost.money is None else [round(each, 4) for each in cost.money],
+        "reason": cost.reason,
+    }
+
+
+def _cost_lines(plan: Plan, width: int) -> Iterator[str]:
+    cost = plan.time.cost
+    if cost is None:
+        return
+    if cost.money is not None:
+        yield from _entry("cost", f"{cost.money[0]:.2f} to {cost.money[1]:.2f}", cost.reason, width)
+    elif cost.energy_kwh is not None:
+        yield from _entry("cost", f"{cost.energy_kwh[0]:.2g} to {cost.energy_kwh[1]:.2g} kWh", cost.reason, width)
+
+
 def _memory_text(plan: Plan) -> tuple[str, str]:
-    found = plan.recommendation
-    free = "an unknown amount" if found.available_bytes is None else gib(found.available_bytes)
+    memory = plan.memory
+    free = "an unknown amount" if memory.free_bytes is None else gib(memory.free_bytes)
+    if memory.total_bytes is not None:
+        margin = f" with the margin {gib(memory.safe_bytes or 0)}," if memory.margin else ""
+        return f"{gib(memory.total_bytes)},{margin} of {free}: {verdict_text(memory)}", memory.assumptions
     if plan.is_too_large:
-        return "too large", f"the weights alone take {gib(found.weights_bytes or 0)}, and {free} is free"
-    if found.weights_bytes is None:
-        return "unknown", f"the size of the model depends on the data; {free} is free"
-    return f"weights {gib(found.weights_bytes)}", f"of {free}; the rest is {ONLY_WEIGHTS}"
+        weights = plan.recommendation.weights_bytes or 0
+        return "too large", f"the weights alone take {gib(weights)}, and {free} is free"
+    if not memory.components:
+        return "unknown", f"{memory.assumptions}; {free} is free"
+    return f"weights {gib(sum(memory.components.values()))}, of {free}", memory.assumptions
 
 
 def _alternative_lines(each: Alternative, plan: Plan, width: int) -> Iterator[str]:

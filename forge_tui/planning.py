@@ -27,10 +27,14 @@ from forge_tui.finding_lines import grouped
 from forge_tui.model_choice import is_local, named_model, training_source
 from forge_tui.paths import data_path
 from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from forge_tui.plan_time import PlanTime, plan_time
+from profiles.alternatives import MAKES_IT_FIT
 from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device, choose_device
+from profiles.fitting_settings import fitted_settings, with_memory
 from profiles.hardware import Hardware
 from profiles.options import gib
+from profiles.plan_memory import PlanMemory
 from profiles.recommend import Recommendation, Wishes, recommend
 from profiles.starting_settings import Setting, known_settings
 from profiles.strategies import find_strategy
@@ -80,14 +84,16 @@ class Plan:
     settings: Mapping[str, Setting]
     rows: RowCounts
     steps: int | None
+    memory: PlanMemory
+    time: PlanTime
     needed_bytes: int | None
     free_bytes: int | None
     warnings: tuple[str, ...]
 
     @property
     def is_too_large(self) -> bool:
-        """Whether the weights alone are more than the device has free."""
-        return self.recommendation.verdict == TOO_LARGE
+        """Whether it takes more than the device has free, by the estimate or by the weights alone."""
+        return TOO_LARGE in (self.memory.verdict, self.recommendation.verdict)
 
 
 @dataclass(frozen=True)
@@ -136,11 +142,14 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     settings = {**found.settings, **_own_settings(request, task, found)}
     if is_trained(task.id):
         parse_settings(find_task(task.id).options, {name: each.value for name, each in settings.items()})
+    settings, memory = fitted_settings(found, settings, _own_names(request), profile, device)
+    found = with_memory(found, memory)
     values = {name: each.value for name, each in settings.items()}
     stratified = task.label_role is not None and not task.numeric_label
     rows = row_counts(profile, request.preparation, values, stratified)
     needed = disk_bytes(found.model.parameters, found.method.id, found.is_local)
     free = hardware.disk_free_bytes if hardware is not None else None
+    steps = total_steps(values, rows.train)
     return Plan(
         request=replace(request, task=task_id),
         profile=profile,
@@ -149,7 +158,9 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
         recommendation=found,
         settings=settings,
         rows=rows,
-        steps=total_steps(values, rows.train),
+        steps=steps,
+        memory=memory,
+        time=plan_time(found, values, profile, rows, steps, device, hardware),
         needed_bytes=needed,
         free_bytes=free,
         warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free)),
@@ -176,7 +187,12 @@ def spec_of(plan: Plan) -> RunSpec:
     task, request, found = find_task(plan.task.id), plan.request, plan.recommendation
     eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
     path = data_path(request.data)
-    weights = {} if found.weights_bytes is None else {"weights_bytes": found.weights_bytes}
+    duration = plan.time.duration
+    estimate = {
+        "weights_bytes": found.weights_bytes,
+        "total_bytes": plan.memory.total_bytes,
+        "training_seconds": round(duration.worked_out, 3) if duration is not None else None,
+    }
     return RunSpec(
         name=request.name or path.stem,
         task=task.id,
@@ -189,7 +205,7 @@ def spec_of(plan: Plan) -> RunSpec:
         preparation=dict(request.preparation),
         settings={name: each.value for name, each in plan.settings.items() if each.value is not None},
         reasons={name: each.reason for name, each in plan.settings.items()},
-        estimate=weights,
+        estimate={name: value for name, value in estimate.items() if value is not None},
         strategy=found.strategy.id,
     )
 
@@ -197,13 +213,18 @@ def spec_of(plan: Plan) -> RunSpec:
 def too_large(plan: Plan) -> TooLargeError:
     """Why a plan cannot be carried out, and what can be done."""
     found, device = plan.recommendation, plan.device
-    needed = gib(found.weights_bytes or 0)
-    smaller = [each for each in found.alternatives if each.model is not None]
+    total, weights = plan.memory.total_bytes, found.weights_bytes or 0
+    alone = total is None or (device.free_bytes is not None and weights > device.free_bytes)
+    needed = f"its weights alone take {gib(weights)}" if alone else f"it takes about {gib(total or 0)}"
+    smaller = [each for each in found.alternatives if each.model is not None and each.label != MAKES_IT_FIT]
     instead = [f"--model {each.model.id} --method {each.method}" for each in smaller if each.model is not None]
+    fix = f"Choose a smaller model, such as {instead[0]}." if instead else "Free memory, or use a larger machine."
+    if plan.memory.cheapest is not None:
+        fix = f"It fits with {plan.memory.cheapest.what}, {gib(plan.memory.cheapest.total_bytes)}. {fix}"
     return TooLargeError(
         f"{found.model.id} by {found.method.id} does not fit {device.name}",
-        f"its weights alone take {needed}, and {gib(device.free_bytes or 0)} are free",
-        f"Choose a smaller model, such as {instead[0]}." if instead else "Free memory, or use a larger machine.",
+        f"{needed}, and {gib(device.free_bytes or 0)} are free",
+        fix,
     )
 
 
@@ -244,6 +265,11 @@ def _own_settings(request: Request, task: TaskData, found: Recommendation) -> di
         typed = {SETTING_ALIASES.get(name, name): _as_known(name, value, task, found) for name, value in given.items()}
     names = (SETTING_ALIASES.get(name, name) if name not in typed else name for name in given)
     return {name: Setting(typed[name], "you chose it") for name in names}
+
+
+def _own_names(request: Request) -> frozenset[str]:
+    """The names of the settings that the person chose."""
+    return frozenset(SETTING_ALIASES.get(name, name) for name, value in request.settings.items() if value is not None)
 
 
 def _as_known(name: str, value: Any, task: TaskData, found: Recommendation) -> Any:

@@ -13,13 +13,43 @@ from forge_tui.paths import forge_home
 
 @dataclass(frozen=True)
 class Settings:
-    """`trainer_python`: the interpreter that trains, when the server's own torch lives in another environment."""
+    """`trainer_python`: the interpreter that trains, when the server's own torch lives in another environment.
+
+    `price_per_hour` is the rent of the machine, `price_per_kwh` that of energy where there is no rent; in any currency.
+    """
 
     trainer_python: str = sys.executable
+    price_per_hour: float | None = None
+    price_per_kwh: float | None = None
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a machine costs; None where nothing is set."""
+
+    per_hour: float | None = None
+    per_kwh: float | None = None
+
+
+def read_prices() -> Prices:
+    """The prices in settings.toml; raises UsageError as `read_settings`, but does not look for the interpreter."""
+    settings = _read()
+    return Prices(settings.price_per_hour, settings.price_per_kwh)
 
 
 def read_settings() -> Settings:
     """The settings in force; raises UsageError naming the file and the key."""
+    settings = _read()
+    if settings.trainer_python != sys.executable and shutil.which(settings.trainer_python) is None:
+        raise UsageError(
+            f"The trainer's interpreter {settings.trainer_python} cannot be run",
+            f"trainer_python in {forge_home() / 'settings.toml'} names it",
+            "Correct the path, or delete the line to train with the app's own Python.",
+        )
+    return settings
+
+
+def _read() -> Settings:
     path = forge_home() / "settings.toml"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -37,16 +67,12 @@ def read_settings() -> Settings:
                 f"the settings are {', '.join(known)}",
                 f"Correct it{nearest(key, known)}.",
             )
-        if not isinstance(value, str):
+        if key.startswith("price_"):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+                raise UsageError(f"{path}: {key} is {value!r}", "it must be a number from 0", "Correct it.")
+        elif not isinstance(value, str):
             raise UsageError(f"{path}: {key} is {value!r}", "it must be a text in quotes", "Correct it.")
-    settings = Settings(**content)
-    if shutil.which(settings.trainer_python) is None:
-        raise UsageError(
-            f"The trainer's interpreter {settings.trainer_python} cannot be run",
-            f"trainer_python in {path} names it",
-            "Correct the path, or delete the line to train with the app's own Python.",
-        )
-    return settings
+    return Settings(**content)
 
 
 def not_startable(python: str, error: OSError) -> UsageError:

@@ -13,6 +13,7 @@ from profiles.strategies import StrategyChoice, find_strategy
 
 FASTER, SMALLER, BETTER = "faster", "smaller", "better"
 FREER, HERE = "freer-licence", "already-here"
+MAKES_IT_FIT = "makes-it-fit"
 OTHER_STRATEGY, OTHER_TASK = "other-strategy", "other-task"
 _MUCH_FASTER = 0.6
 
@@ -142,7 +143,7 @@ def _why(label: str, place: Place, option: Option, chosen: Option) -> str:
     if label == SMALLER:
         return f"{option.method.what}: less memory" if same else f"{size} parameters: the least memory"
     if label == BETTER:
-        room = "" if place.is_roomy(option) else "; whether there is room is not known, only the weights are counted"
+        room = "" if place.is_roomy(option) else f"; {_no_room(place, option)}"
         if place.is_slow(option) and place.device.gpu is None:
             room = "; a step takes very long on a CPU"
         if same:
@@ -153,6 +154,15 @@ def _why(label: str, place: Place, option: Option, chosen: Option) -> str:
     if label == FREER:
         return f"{option.model.licence}, free for any use; {size} parameters"
     return f"no download; {size} parameters"
+
+
+def _no_room(place: Place, option: Option) -> str:
+    if place.is_slow(option):
+        return "slow on a CPU"
+    judged = place.judged(option)
+    if judged is None:
+        return "whether there is room is not known, only the weights are counted"
+    return f"it takes {gib(judged.estimate.total_bytes)} or a little more, which is tight"
 
 
 def _download(model: Model) -> str:

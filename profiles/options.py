@@ -1,7 +1,7 @@
-"""Models with a method to train them: what their weights take, which of them a device has room for, and their order.
+"""Models with a method to train them: which of them a device has room for by the estimate of memory, and their order.
 
-What weights take is a lower bound, so it can only say that a model does not fit. The rest is a rule of thumb that puts
-options in order and nothing more: nothing here says that a model fits.
+Where the layers of a network are not known, its weights are a lower bound, which can only say that it does not fit, and
+a rule of thumb puts it in order.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from profiles.catalog import Model, models_for, weights_bytes
 from profiles.device import Device
+from profiles.fit import FITS, TOO_LARGE, Judgement, judge
 from profiles.hardware_profiles import GIB
 from profiles.methods import Method, methods_for
+from profiles.plan_memory import shape_of
 from profiles.strategies import find_strategy
+from profiles.trainer_setups import trainer_setup
 
 # Beside what parameters take: activations, buffers and the CUDA context. For ordering options only.
 _ROOM_FOR_THE_REST = 1.25
@@ -54,7 +57,7 @@ class Option:
 class Place:
     """What a run is planned for; `length` is that of the median row in tokens, `languages` those of source and target.
 
-    Both are None where they are not known or do not matter.
+    `longest` are the tokens of a row that there must be room for. None where not known, or where it does not matter.
     """
 
     task: str
@@ -62,15 +65,29 @@ class Place:
     device: Device
     length: int | None = None
     languages: tuple[str, str] | None = None
+    longest: int | None = None
+
+    def judged(self, option: Option) -> Judgement | None:
+        """The memory of training one row at a time, and whether it fits; None where the network is not known."""
+        return _judged(self, option)
 
     def is_ruled_out(self, option: Option) -> bool:
-        """Whether the weights alone are more than the device has free; what is unknown rules nothing out."""
+        """Whether the weights alone, or one row at a time, take more than is free; the unknown rules nothing out."""
         needed, free = option.weights_bytes, self.device.free_bytes
-        return needed is not None and free is not None and needed > free
+        if free is None or (needed is not None and needed > free):
+            return free is not None
+        judged = self.judged(option)
+        return judged is not None and judged.verdict == TOO_LARGE
 
     def is_roomy(self, option: Option) -> bool:
-        """Whether there is room to spare by the rule of thumb, and on a CPU whether the model is small enough."""
+        """Whether it fits by the estimate with its margin, and on a CPU whether the model is small enough.
+
+        Where the network is not known, a rule of thumb says whether there is room to spare.
+        """
         parameters, free = option.model.parameters, self.device.free_bytes
+        judged = self.judged(option)
+        if judged is not None:
+            return not self.is_slow(option) and judged.verdict in (FITS, None)
         if parameters is None:  # presets, and models of which the catalog says that they are a first choice
             return is_preset(option.model) or option.model.first_choice
         return not self.is_slow(option) and (free is None or self.training_bytes(option) <= free)
@@ -83,7 +100,10 @@ class Place:
         return parameters is not None and parameters > _largest(option.model.kind, on_gpu=False)
 
     def training_bytes(self, option: Option) -> int:
-        """About what training takes, for ordering options alone: no estimate."""
+        """What training takes, one row at a time: by the estimate, else about, for ordering options alone."""
+        judged = self.judged(option)
+        if judged is not None:
+            return judged.estimate.total_bytes
         each = option.method.training_bytes + self._other_models(option.method) * option.method.weight_bytes
         return int((option.model.parameters or 0) * each * _ROOM_FOR_THE_REST) + _CONTEXT_BYTES
 
@@ -133,6 +153,17 @@ class Place:
             return 3
         first_kind = _rules()["first_kind"].get(self.task)
         return 2 * (model.kind == first_kind) + model.first_choice
+
+
+@lru_cache(maxsize=2048)
+def _judged(place: Place, option: Option) -> Judgement | None:
+    """As `Place.judged`, once for each option: to choose one they are compared many times."""
+    shape, on_gpu = shape_of(option.model), place.device.gpu is not None
+    if shape is None:
+        return None
+    least = {"per_device_train_batch_size": 1, **({"max_length": place.longest} if place.longest else {})}
+    setup = trainer_setup(option.model, option.method.id, least, on_gpu, place.task, place.strategy)
+    return judge(shape, setup, place.device.free_bytes, on_gpu)
 
 
 def is_preset(model: Model) -> bool:

@@ -1,7 +1,7 @@
 """What to train and how: strategy, model, method and settings for a task, its data and a machine, each with its reason.
 
-Until memory is estimated, only the weights are counted: a model whose weights alone are too large is never recommended,
-and of no other is it said that it fits.
+What is recommended fits the device by the estimate of memory with its margin, one row at a time, as far as there is
+such a model; where the layers of a network are not known, only its weights are counted.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from profiles.starting_settings import Setting, Situation, starting_settings
 from profiles.strategies import Chosen, StrategyChoice, choose_strategy
 
 _TOKENS_A_PARAMETER = 20
+_LONGEST = 2_048  # the most that the rules of the settings ask for
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class Wishes:
 class Recommendation:
     """What to train and how, each part with its reason; what is not known is None.
 
-    `verdict` is `too-large` where the weights alone are more than the device has free. It is never `fits`: the rest of
-    what training takes is not estimated yet.
+    `verdict` is `too-large` where not even one row at a time fits; what the chosen settings take the plan says.
     """
 
     task: str
@@ -73,7 +73,7 @@ def recommend(
         _require_able(wanted_model, task)
     strategies = choose_strategy(task, data, wishes.strategy, _is_base(wanted_model))
     length = (data.stats.get("lengths") or {}).get("median")
-    place = Place(task, strategies.first.id, device, length, _languages(data))
+    place = Place(task, strategies.first.id, device, length, _languages(data), _longest(data))
     option = _choose(place, wishes)
     model, method = option.model, option.method
     situation = Situation(
@@ -101,6 +101,12 @@ def recommend(
         alternatives=alternatives(place, option, strategies, data, is_local),
         warnings=tuple(_warnings(place, option, data)),
     )
+
+
+def _longest(data: DatasetProfile) -> int | None:
+    """Tokens that there must be room for in a row, as the rules of the settings make it."""
+    longest = (data.stats.get("lengths") or {}).get("p95")
+    return None if not longest else min(int(longest * 1.25) + 2, _LONGEST)
 
 
 def _only_named(strategies: StrategyChoice, data: DatasetProfile, task: str) -> Chosen:

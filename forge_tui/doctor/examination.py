@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from forge_tui.doctor.checks import Check, Examination
 from forge_tui.doctor.devices import check_devices
+from forge_tui.doctor.estimates import check_estimates
 from forge_tui.doctor.libraries import Installed, check_libraries, look_at_libraries
 from forge_tui.doctor.session import check_session
 from forge_tui.doctor.storage import check_storage
@@ -25,6 +26,7 @@ def examine() -> Examination:
         checks.append(found)
     checks += check_devices(Nvml().read(), torch, cuda)
     checks += check_storage()
+    checks += check_estimates()
     checks += check_session()
     checks += check_terminal()
     return Examination(tuple(checks), packages)

@@ -1,0 +1,96 @@
+"""How long a planned run takes and what it costs: from its settings, the device, and runs that finished here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backends.contract import DatasetProfile
+from forge_tui.history import outcomes, time_correction
+from forge_tui.plan_sizes import RowCounts
+from forge_tui.settings import read_prices
+from profiles.device import Device
+from profiles.duration import Cost, Duration, cost_of, run_duration, speed_of, trees_duration
+from profiles.hardware import Hardware
+from profiles.plan_memory import shape_of
+from profiles.recommend import Recommendation
+from profiles.trainer_setups import trainer_setup
+
+# The trainers score ten times in a run (backends/text_classification.py).
+_EVALUATIONS = 10
+
+
+@dataclass(frozen=True)
+class PlanTime:
+    """A run's length and cost; where they are not known, `reason` says why."""
+
+    duration: Duration | None
+    cost: Cost | None
+    reason: str
+
+
+def plan_time(
+    found: Recommendation,
+    values: Mapping[str, Any],
+    data: DatasetProfile,
+    rows: RowCounts,
+    steps: int | None,
+    device: Device,
+    hardware: Hardware | None,
+) -> PlanTime:
+    """The length and the cost of a run with these settings."""
+    if hardware is None:
+        return PlanTime(None, None, "the machine was not looked at")
+    if steps is None:
+        return PlanTime(None, None, "how many steps there are shows only in training")
+    speed = speed_of(device.gpu, hardware.cpu)
+    duration: Duration | None = None
+    if found.model.kind == "trees":
+        classes = data.stats.get("label_count") or 1
+        many = classes if found.task == "tabular-classification" and classes > 2 else 1
+        features = len(data.stats.get("features") or {}) or 1
+        if device.gpu is None:
+            duration = trees_duration(rows.train, features, steps, many, hardware.cpu.cores)
+        reason = "how long a round of boosting takes on this device is not known"
+    else:
+        reason = _unknown(device)
+        shape = shape_of(found.model)
+        if shape is not None and speed is not None:
+            setup = trainer_setup(
+                found.model, found.method.id, values, device.gpu is not None, found.task, found.strategy.id
+            )
+            known = time_correction(outcomes(), device.visible or "cpu")
+            duration = run_duration(
+                shape,
+                setup,
+                speed,
+                steps,
+                int(values.get("gradient_accumulation_steps") or 1),
+                _row_tokens(data, setup.length),
+                rows.eval or 0,
+                _EVALUATIONS,
+                *(known or (None, 0)),
+            )
+        elif shape is None:
+            reason = "how much work this kind of network is, is not known"
+    if duration is None:
+        return PlanTime(None, None, reason)
+    prices = read_prices()
+    watts = (device.gpu.power_limit_watts or (speed.watts if speed else None)) if device.gpu is not None else None
+    return PlanTime(duration, cost_of(duration, watts, prices.per_hour, prices.per_kwh), duration.reason)
+
+
+def _unknown(device: Device) -> str:
+    if device.gpu is None:
+        return "the number of cores is not known"
+    if device.gpu.name is None:
+        return "which GPU it is, is not known; with a file of `hardware --json` from there it would be"
+    return f"how fast {device.gpu.name} is, is not known"
+
+
+def _row_tokens(data: DatasetProfile, longest: int) -> tuple[float, float]:
+    """The tokens of a usual and of a long row; rows of a batch are padded to its longest."""
+    lengths = data.stats.get("lengths") or {}
+    usual, long = lengths.get("median", longest), lengths.get("p95", longest)
+    return float(max(1, min(usual, longest))), float(max(1, min(1.25 * long, longest)))

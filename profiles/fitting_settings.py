@@ -1,0 +1,96 @@
+"""The settings of a plan made to fit: as many rows at once as there is memory for, and the memory that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from backends.contract import DatasetProfile
+from profiles.alternatives import MAKES_IT_FIT, Alternative
+from profiles.catalog import Model, models_for
+from profiles.device import Device
+from profiles.fit import FITS, Change
+from profiles.methods import methods_for
+from profiles.options import Place, gib, is_preset
+from profiles.plan_memory import PlanMemory, memory_of, memory_of_trees
+from profiles.recommend import Recommendation
+from profiles.starting_settings import Setting
+from profiles.trainer_setups import trainer_setup
+
+_BATCH, _PASSES = "per_device_train_batch_size", "gradient_accumulation_steps"
+_SMALLER_MODELS = 40
+
+
+def memory_of_plan(
+    found: Recommendation, settings: Mapping[str, Setting], data: DatasetProfile, device: Device
+) -> PlanMemory:
+    """What a run with these settings takes on a device."""
+    on_gpu, model = device.gpu is not None, found.model
+    values = {name: each.value for name, each in settings.items()}
+    if model.kind == "trees":
+        features, classes = data.stats.get("features"), data.stats.get("label_count") or 1
+        many = classes if found.task == "tabular-classification" and classes > 2 else 1
+        count = len(features) if features else None
+        return memory_of_trees(
+            data.usable_rows, count, many, device.free_bytes, int(values.get("max_depth") or 6), on_gpu
+        )
+    setup = trainer_setup(model, found.method.id, values, on_gpu, found.task, found.strategy.id)
+    able = [each.id for each in methods_for(found.task, model.kind, device.gpu, not is_preset(model))]
+    return memory_of(model, setup, device.free_bytes, on_gpu, able, _smaller(found, device))
+
+
+def _smaller(found: Recommendation, device: Device) -> Sequence[Model]:
+    """Smaller models that are good for the task and as free to use."""
+    place = Place(found.task, found.strategy.id, device)
+    size = found.model.parameters
+    if size is None:
+        return ()
+    models = [each for each in models_for(found.task) if each.kind == found.model.kind and not is_preset(each)]
+    suited = [each for each in models if (each.parameters or size) < size and each.open_licence and place.suits(each)]
+    return sorted(suited, key=lambda each: -(each.parameters or 0))[:_SMALLER_MODELS]
+
+
+def fitted_settings(
+    found: Recommendation,
+    settings: Mapping[str, Setting],
+    chosen: Collection[str],
+    data: DatasetProfile,
+    device: Device,
+) -> tuple[dict[str, Setting], PlanMemory]:
+    """The settings with as many rows at once as fit, the rest of the batch in turn, and the memory they take.
+
+    What was chosen by the person stays as it is.
+    """
+    memory = memory_of_plan(found, settings, data, device)
+    batch = settings.get(_BATCH)
+    if memory.verdict in (FITS, None) or batch is None or _BATCH in chosen or memory.largest_batch is None:
+        return dict(settings), memory
+    wanted = int(batch.value)
+    rows = 1
+    while 2 * rows <= min(memory.largest_batch, wanted - 1):
+        rows *= 2
+    if rows >= wanted:
+        return dict(settings), memory
+    fitted = dict(settings)
+    limit = "as many as fit" if memory.largest_batch else "the least there can be"
+    fitted[_BATCH] = Setting(rows, f"{limit} the memory of {device.name} at once, instead of {wanted}")
+    if _PASSES not in chosen:
+        before = int(settings[_PASSES].value) if _PASSES in settings else 1
+        passes = -(-before * wanted // rows)
+        fitted[_PASSES] = Setting(passes, f"so that a step is still made of {passes * rows} rows")
+    return fitted, memory_of_plan(found, fitted, data, device)
+
+
+def as_alternative(found: Recommendation, change: Change) -> Alternative:
+    """The cheapest change that makes a plan fit, as one of its alternatives."""
+    model = change.model or found.model
+    sizes = f"{gib(change.total_bytes)}, {gib(change.saves_bytes)} less"
+    reason = f"with {change.what} it fits: {sizes}; it costs {change.costs}"
+    return Alternative(MAKES_IT_FIT, found.task, found.strategy.id, reason, model, change.setup.method, None)
+
+
+def with_memory(found: Recommendation, memory: PlanMemory) -> Recommendation:
+    """The recommendation with what makes it fit, where it does not, as its first alternative."""
+    if memory.cheapest is None:
+        return found
+    return replace(found, alternatives=(as_alternative(found, memory.cheapest), *found.alternatives))
