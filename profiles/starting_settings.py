@@ -34,10 +34,12 @@ def starting_settings(task: Task, method: str, model: str, data: DatasetProfile)
     chosen: dict[str, Setting] = {}
     for rule in _rules():
         if rule["family"] == family and rule["setting"] not in chosen and _holds(rule, facts):
-            chosen[rule["setting"]] = Setting(rule["value"], rule["reason"])
+            source = f" ({rule['source']})" if "source" in rule else ""
+            chosen[rule["setting"]] = Setting(rule["value"], rule["reason"] + source)
     lengths = data.stats.get("lengths")
     if lengths:
-        chosen["max_length"] = _length(lengths)
+        tagged = family == "token_classification"
+        chosen["max_length"] = _length(lengths, 128 if tagged else 16, "read in parts" if tagged else "cut")
     return chosen
 
 
@@ -47,9 +49,9 @@ def _holds(rule: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     return all(rule[key] == facts[key] for key in ("from_scratch", "method") if key in rule)
 
 
-def _length(lengths: Mapping[str, Any]) -> Setting:
-    """Room for 95 of 100 texts and a quarter more, since tokens are only estimated; a multiple of 8, 16 to 512."""
+def _length(lengths: Mapping[str, Any], least: int, longer: str) -> Setting:
+    """Room for 95 of 100 texts and a quarter more, since tokens are only estimated; a multiple of 8 up to 512."""
     wanted = int(lengths["p95"] * 1.25) + 2
-    value = min(512, max(16, -(-wanted // 8) * 8))
-    reason = f"95% of the texts are under about {lengths['p95']} tokens; longer ones are cut"
+    value = min(512, max(least, -(-wanted // 8) * 8))
+    reason = f"95% of the texts are under about {lengths['p95']} tokens; longer ones are {longer}"
     return Setting(value, reason)
