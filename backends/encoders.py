@@ -153,13 +153,14 @@ def add_lora(model: Any, head: Head, new_layers: list[str], rank: int, alpha: in
     """The model with LoRA on every linear layer; only the adapters, the head and other new layers are trained."""
     from peft import LoraConfig, TaskType, get_peft_model
 
+    heads = [name for name in ("classifier", "score") if hasattr(model, name) and head.peft == "TOKEN_CLS"]
     config = LoraConfig(
         task_type=TaskType[head.peft],
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules="all-linear",
-        exclude_modules=new_layers or None,
+        exclude_modules=[*heads, *new_layers] or None,  # PEFT would adapt the tagger's head as well as train it
         modules_to_save=new_layers or None,
     )
     return get_peft_model(model, config)

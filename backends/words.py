@@ -18,7 +18,7 @@ from backends.contract import ForgeError
 SPACES, PUNCTUATION, CHARACTERS = "spaces", "punctuation", "characters"
 _LOOKED_AT = 50_000
 _CLITIC = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|m|d|re|ve|ll|t))$", re.IGNORECASE)
-_KEPT_WHOLE = re.compile(r"(?:https?://|www\.)\S+|(?:\w\.){2,}")
+_KEPT_WHOLE = re.compile(r"(?:https?://|www\.)\S*[\w/=&#%~-]|(?:\w\.){2,}")
 _CHARACTER = re.compile(r"[A-Za-z0-9]+|\S")
 _HANDLE = "@#"
 

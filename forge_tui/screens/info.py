@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -53,6 +53,18 @@ def _machine_lines(files: RunFiles) -> list[str]:
     return [*lines, ""] if lines else []
 
 
+def _type_lines(by_type: Any) -> list[str]:
+    """The scores of each type of entity, the most frequent first, where a run has such."""
+    if not isinstance(by_type, dict) or not by_type:
+        return []
+    ordered = sorted(by_type.items(), key=lambda item: -item[1]["count"])
+    lines = [f"{'type':<26}{'f1':>10}{'precision':>12}{'recall':>10}{'count':>10}"]
+    for kind, scores in ordered:
+        shares = f"{scores['f1']:>10.4f}{scores['precision']:>12.4f}{scores['recall']:>10.4f}"
+        lines.append(f"{kind[:24]:<26}{shares}{scores['count']:>10,}")
+    return [*lines, ""]
+
+
 def info_lines(files: RunFiles) -> list[str]:
     """Everything worth knowing about a run, as lines."""
     error = condition(files).error
@@ -70,6 +82,7 @@ def info_lines(files: RunFiles) -> list[str]:
             )
             lines.append(f"{name:<18}" + "  ".join(shown))
         lines.append("")
+    lines += _type_lines(report.get("by_type"))
     if report.get("training_seconds") is not None:
         lines.append(f"training took {duration(report['training_seconds'])}")
     peak = (report.get("memory") or {}).get("measured_peak_bytes")
