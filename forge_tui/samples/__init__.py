@@ -23,7 +23,7 @@ _FILES = {
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "text-classification": {"max_steps": 300, "max_length": 32},
     "sentence-pair-classification": {"max_steps": 300, "max_length": 32},
-    "token-classification": {"max_steps": 300},
+    "token-classification": {"max_steps": 200},
 }
 
 
