@@ -57,11 +57,15 @@ def _type_lines(by_type: Any) -> list[str]:
     """The scores of each type of entity, the most frequent first, where a run has such."""
     if not isinstance(by_type, dict) or not by_type:
         return []
-    ordered = sorted(by_type.items(), key=lambda item: -item[1]["count"])
-    lines = [f"{'type':<26}{'f1':>10}{'precision':>12}{'recall':>10}{'count':>10}"]
-    for kind, scores in ordered:
-        shares = f"{scores['f1']:>10.4f}{scores['precision']:>12.4f}{scores['recall']:>10.4f}"
-        lines.append(f"{kind[:24]:<26}{shares}{scores['count']:>10,}")
+    found = {kind: readings.scores(scores) for kind, scores in by_type.items()}
+    names = list(next(iter(found.values())))
+    lines = [f"{'type':<24}" + "".join(f"{name:>12}" for name in names)]
+    for kind, scores in sorted(found.items(), key=lambda item: -item[1].get("count", 0)):
+        values = ((name, scores.get(name)) for name in names)
+        cells = (
+            "-" if value is None else f"{value:,.0f}" if name == "count" else f"{value:.4f}" for name, value in values
+        )
+        lines.append(f"{kind[:23]:<24}" + "".join(f"{cell:>12}" for cell in cells))
     return [*lines, ""]
 
 
