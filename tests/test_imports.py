@@ -14,7 +14,7 @@ import backends.formats
 import forge_tui.cli
 
 MACHINE_LEARNING = {
-    "accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "sklearn", "timm", "torch", "transformers", "trl",
+    "accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "seqeval", "sklearn", "timm", "torch", "transformers", "trl",
     "xgboost",
 }  # fmt: skip
 REPORT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise, product
 from typing import Any
 
@@ -107,6 +108,55 @@ def test_every_word_with_a_token_is_judged_once_within_the_limit(texts: list[lis
     assert len(judged) == len(set(judged))
     read = {(row, word) for row, words in enumerate(texts) for word, each in enumerate(words) if each.strip()}
     assert read <= set(judged)  # a byte-level tokenizer reads everything but spaces
+
+
+def wordpiece() -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    letters = "abcdefghijklmnopqrstuvwxyz."
+    pieces = ["[UNK]", "[PAD]", "we", "see", "##me", *letters, *(f"##{letter}" for letter in letters)]
+    tokenizer = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def byte_level() -> Any:
+    """As RoBERTa has it: no space before the first word, spaces left out of the places."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(special_tokens=["[PAD]"], initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(["we see we see"] * 5, trainer)
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    return tokenizer
+
+
+def metaspace() -> Any:
+    """As XLM-R and its kin have it: the space is a part of the word after it, now and then a token of its own."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    pieces = ["[UNK]", "[PAD]", "▁", "▁we", "▁see", *"abcdefghijklmnopqrstuvwxyz.🙂é"]
+    tokenizer = Tokenizer(models.Unigram([(piece, -float(n)) for n, piece in enumerate(pieces)], unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    return tokenizer
+
+
+@pytest.mark.parametrize("made", [wordpiece, byte_level, metaspace])
+def test_words_and_tokens_of_every_kind_of_tokenizer_meet(made: Callable[[], Any]) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made(), pad_token="[PAD]")
+    texts = [["we", "seeme", "tea.", "é", "see", "🙂", "a"], ["see"], ["we"] * 9]
+    for limit in (64, 6):
+        windows = windows_of(tokenizer, texts, limit)
+        judged = [(window.row, word) for window in windows for word in window.words]
+        assert sorted(judged) == [(row, word) for row, words in enumerate(texts) for word in range(len(words))]
+        for window in windows:
+            for word, head in read(tokenizer, window).items():
+                said, meant = head.strip(" ▁#Ġ"), texts[window.row][word]
+                assert said in ("", "[UNK]") or meant.startswith(said) or not meant.isascii(), (head, meant)
 
 
 def test_a_word_is_judged_where_most_stands_around_it(tokenizer: Any) -> None:
