@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 # A linear model learns little more from further rows, and its time grows with them.
 MOST_ROWS = 50_000
+MOST_WORDS = 200_000
 
 
 def majority_class(train_labels: Any, classes: int, rows: int) -> tuple[Any, Any]:
@@ -55,6 +57,55 @@ def tfidf_model(train: list[str], labels: Any, evaluation: list[str], seed: int)
     pipeline = make_pipeline(vectorizer, LogisticRegression(max_iter=500, C=10))
     pipeline.fit(texts, kept)
     return pipeline.predict(evaluation), pipeline.predict_proba(evaluation)
+
+
+def linear_word_model(
+    train: list[list[str]], tags: list[list[int]], evaluation: list[list[str]], classes: int, seed: int
+) -> list[Any]:
+    """A linear model of each word, its shape, its ends and the two words on either side: the classic tagger.
+
+    Returns for each evaluation text the logarithm of the probabilities, (words, classes).
+    """
+    from sklearn.feature_extraction import FeatureHasher
+    from sklearn.linear_model import SGDClassifier
+
+    kept = _texts_of_words(train, seed)
+    hasher = FeatureHasher(n_features=1 << 18, input_type="string", alternate_sign=False)
+    features = hasher.transform(each for index in kept for each in word_features(train[index]))
+    targets = np.array([tag for index in kept for tag in tags[index]])
+    model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=8, tol=None, random_state=seed)
+    model.fit(features, targets)
+    shares = model.predict_proba(hasher.transform(each for words in evaluation for each in word_features(words)))
+    scores = np.full((len(shares), classes), -1e9)
+    scores[:, model.classes_] = np.log(np.maximum(shares, 1e-12))
+    return list(np.split(scores, np.cumsum([len(words) for words in evaluation])[:-1]))
+
+
+def word_features(words: list[str]) -> list[list[str]]:
+    """What the linear tagger knows of each word of a text."""
+    around = ["", "", *(word.lower() for word in words), "", ""]
+    shapes = [_shape(word) for word in words]
+    return [
+        [
+            f"word={low}", f"shape={shapes[place]}", f"start={low[:3]}", f"end={low[-3:]}", f"end2={low[-2:]}",
+            f"-1={around[place + 1]}", f"-2={around[place]}", f"+1={around[place + 3]}", f"+2={around[place + 4]}",
+            f"-1s={shapes[place - 1] if place else '^'}", f"-1+0={around[place + 1]}/{shapes[place]}", "bias",
+        ]
+        for place, low in enumerate(around[2:-2])
+    ]  # fmt: skip
+
+
+def _shape(word: str) -> str:
+    """`Xx`, `X`, `x`, `d`: kinds of characters in order, each once."""
+    kinds = ("X" if c.isupper() else "x" if c.isalpha() else "d" if c.isdigit() else c for c in word[:20])
+    return "".join(kind for kind, _ in groupby(kinds))
+
+
+def _texts_of_words(texts: list[list[str]], seed: int) -> list[int]:
+    """The numbers of the texts that a linear tagger learns from, drawn until they have enough words."""
+    order = np.random.default_rng(seed).permutation(len(texts))
+    ends = np.cumsum([len(texts[index]) for index in order])
+    return sorted(order[: int(np.searchsorted(ends, MOST_WORDS)) + 1].tolist())
 
 
 def _sample(rows: Any, targets: Any, seed: int) -> tuple[Any, Any]:

@@ -327,6 +327,17 @@ class TextClassificationOptions:
 
 
 @dataclass(frozen=True)
+class TokenClassificationOptions(TextClassificationOptions):
+    """The same for a tag on each word; long texts are read in parts, and capital letters count."""
+
+    max_length: int = option(
+        256, "tokens read at once; longer texts are read in parts that overlap by a quarter", unit="tokens", minimum=4
+    )
+    label_smoothing_factor: float = option(0.0, "share of certainty taken off each tag", minimum=0, maximum=0.9)
+    lowercase: bool = option(False, "a tokenizer trained here ignores upper and lower case")
+
+
+@dataclass(frozen=True)
 class PreparationOptions:
     """Which rows are used and how they are divided; nothing of it is done unless it was chosen."""
 

@@ -18,10 +18,12 @@ from backends.formats.columns import TableSummary, summarise
 from backends.formats.datasets import open_data, read_part
 from backends.formats.distinct import as_hashes, normal_hash
 from backends.formats.findings import CORRECT_IT, NOT_READ, Findings, is_lost_row, place_in
-from backends.formats.row_faults import plain_fault, row_words
+from backends.formats.row_faults import row_fault, row_words
 from backends.formats.rows import Row
+from backends.formats.shapes import shapes_of
 from backends.formats.source import Dataset, Source
 from backends.formats.split import FEWEST_TRAINED, split_by_time, split_groups, split_rows
+from backends.formats.tagged import rarest_types, tag_list
 from backends.formats.tally import byte_length, choice_against, low_quality
 from backends.formats.values import as_label, as_number, as_text, as_timestamp
 from backends.job import Job
@@ -31,7 +33,10 @@ MOST_COPIES = 100
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows that can be used, with their label as a class name or as a number; `hashes` tell the same text again."""
+    """Rows that can be used, with what is learned: a class name, a number, or the tags of the words as they were read.
+
+    `hashes` tell the same text again.
+    """
 
     source: Source
     rows: list[dict[str, Any]]
@@ -72,9 +77,9 @@ def load_split(job: Job) -> Split:
         indices, how = _divide(everything, job, options)
         train, evaluation = (_take(everything, part) for part in indices)
     train, evaluation = _best_rows(train, job, options), _like(train.source, evaluation)
-    if options.merge_spellings and not job.task.numeric_label:
+    if options.merge_spellings and job.task.data.has_classes:
         train, evaluation = _merge_spellings(train, evaluation, job)
-    classes = () if job.task.numeric_label else tuple(sorted(set(train.labels)))
+    classes = tuple(sorted(set(train.labels))) if job.task.data.has_classes else ()
     if classes:
         if len(classes) < 2:
             raise DataError(
@@ -118,13 +123,14 @@ def read_labelled(
     known: set[int] = set()
     left_out: Counter[str] = Counter()
     columns = job.spec.columns
+    shape = shapes_of(job.task.data)[0]
     source = dataset.first
     notes = Findings()
     notes.part = told
     for row, source in read_part(dataset, part, notes):
         values = {role: row.cells.get(column) for role, column in columns.items()}
-        fault = plain_fault(job.task.data, values, source.decimal_comma)
-        if fault is not None:
+        fault = row_fault(job.task.data, shape, values, source.decimal_comma)
+        if fault is not None and fault.fatal:
             if options.bad_rows == "stop" or (fault.stops and options.bad_rows != "drop"):
                 fix = "Correct it, or leave such rows out: --prepare bad_rows=drop"
                 raise DataError("A row cannot be used", fault.message, fix, place_in(told, row.where))
@@ -143,7 +149,7 @@ def read_labelled(
         hashes.append(number)
         weights.append(_weight(row, options, source.decimal_comma) * source.weight)
         cell = values[job.task.label_role]
-        labels.append(as_number(cell, source.decimal_comma) if job.task.numeric_label else as_label(cell))
+        labels.append(_learned(job, cell, source.decimal_comma))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
     if options.bad_rows == "stop":
@@ -158,6 +164,13 @@ def read_labelled(
     return LabelledRows(source, rows, labels, dropped, hashes, weights)
 
 
+def _learned(job: Job, cell: Any, decimal_comma: bool) -> Any:
+    """What is learned of a row: a number, the tags of its words, or the name of its class."""
+    if job.task.numeric_label:
+        return as_number(cell, decimal_comma)
+    return as_label(cell) if job.task.data.has_classes else tag_list(cell)
+
+
 def _weight(row: Row, options: PreparationOptions, decimal_comma: bool) -> float:
     if options.weight_column is None:
         return 1.0
@@ -168,7 +181,7 @@ def _weight(row: Row, options: PreparationOptions, decimal_comma: bool) -> float
 def _divide(
     data: LabelledRows, job: Job, options: PreparationOptions
 ) -> tuple[tuple[list[int], list[int]], dict[str, Any]]:
-    """Training and evaluation indices by time, by group, or at random with every class on both sides."""
+    """Training and evaluation indices by time, by group, or at random with every class or type on both sides."""
     fraction, seed = job.options.eval_fraction, job.options.seed
     if options.time_column is not None:
         cells = [row.get(options.time_column) for row in data.rows]
@@ -180,7 +193,9 @@ def _divide(
         groups = [as_text(row.get(options.group_column)) for row in data.rows]
         how = {"split": "whole groups held out", "group_column": options.group_column}
         return split_groups(groups, fraction, seed), {**how, "split_seed": seed, "eval_fraction": fraction}
-    labels = None if job.task.numeric_label else data.labels
+    labels = data.labels if job.task.data.has_classes else None
+    if job.task.id == "token-classification":
+        labels = rarest_types(data.labels)
     indices = split_rows(labels, len(data.rows), fraction, seed) if data.rows else ([], [])
     return indices, {"split_seed": seed, "eval_fraction": fraction}
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backends.contract import TabularOptions, TextClassificationOptions, UsageError, nearest
+from backends.contract import (
+    TabularOptions,
+    TextClassificationOptions,
+    TokenClassificationOptions,
+    UsageError,
+    nearest,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,11 @@ class TaskData:
     def is_tabular(self) -> bool:
         """Whether every column that has no role is a feature."""
         return self.reads == "table"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether each row belongs to one class."""
+        return self.label_role is not None and not self.numeric_label and self.id != "token-classification"
 
     @property
     def text_roles(self) -> tuple[str, ...]:
@@ -323,6 +334,16 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("accuracy", "f1_macro", "precision_macro", "recall_macro"),
+    ),
+    Task(
+        data=find_data("token-classification"),
+        module="backends.token_classification",
+        options=TokenClassificationOptions,
+        methods=("full", "lora"),
+        models=("preset:tiny-encoder",),
+        default_model="preset:tiny-encoder",
+        accepts_model_folder=True,
+        metrics=("f1", "precision", "recall", "token_accuracy"),
     ),
 )
 

@@ -13,7 +13,7 @@ from backends.contract import read_json
 from backends.job import Job
 from backends.registry import lower_is_better
 
-_REPORTED_PACKAGES = ("torch", "transformers", "peft", "xgboost", "scikit-learn", "numpy")
+_REPORTED_PACKAGES = ("torch", "transformers", "peft", "xgboost", "scikit-learn", "seqeval", "numpy")
 
 
 def finish(
@@ -24,8 +24,9 @@ def finish(
     baseline_name: str,
     training_seconds: float,
     details: Mapping[str, Any],
+    by_type: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Write the report and the model card, then say that the run finished."""
+    """Write the report and the model card, then say that the run finished; `by_type` are the scores of parts."""
     peak = job.report_memory()
     job.update_report(
         metrics=dict(metrics),
@@ -36,8 +37,9 @@ def finish(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
         details=dict(details),
+        **({"by_type": {name: dict(scores) for name, scores in by_type.items()}} if by_type else {}),
     )
-    job.files.readme.write_text(model_card(job, metrics, baseline, baseline_name), encoding="utf-8")
+    job.files.readme.write_text(model_card(job, metrics, baseline, baseline_name, by_type or {}), encoding="utf-8")
     _say_when_beaten(job, metrics, baseline, baseline_name)
     job.events.phase("done")
     job.events.emit(
@@ -70,7 +72,13 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def model_card(job: Job, metrics: Mapping[str, float], baseline: Mapping[str, float], baseline_name: str) -> str:
+def model_card(
+    job: Job,
+    metrics: Mapping[str, float],
+    baseline: Mapping[str, float],
+    baseline_name: str,
+    by_type: Mapping[str, Mapping[str, float]],
+) -> str:
     """What the model is, what it was trained on and what it reached, in Markdown."""
     spec, data = job.spec, read_json(job.files.data) or {}
     rows = []
@@ -95,10 +103,22 @@ Trained on `{data.get("path")}` (sha256 `{str(data.get("sha256"))[:16]}`): {data
 {chr(10).join(rows)}
 
 The first metric decides; {better} is better. All scores are on the held-out rows.
-
+{_type_table(by_type)}
 ## Settings
 
 {settings or "The defaults of the task."}
 
 The whole request is in `spec.toml`; `forge-tui train spec.toml` repeats it.
 """
+
+
+def _type_table(by_type: Mapping[str, Mapping[str, float]]) -> str:
+    """A table with a row for each type, with an empty line around it; nothing where there are no types."""
+    if not by_type:
+        return ""
+    names = list(next(iter(by_type.values())))
+    rows = [f"| type | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for kind, scores in by_type.items():
+        cells = (f"{value:,}" if isinstance(value, int) else f"{value:.4f}" for value in scores.values())
+        rows.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n" + "\n".join(rows) + "\n"

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import EXIT_DONE, EXIT_FAILED
+from backends.encoders import input_limit
 
 _BATCH = 512
-# Tokenizers without a limit of their own carry an absurd one.
-_ABSURD = 10_000_000
 
 
 def main(arguments: list[str]) -> int:
@@ -44,10 +43,7 @@ def _limit(folder: Path, tokenizer: Any) -> int | None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         config = {}
-    known = [config.get(name) for name in ("max_position_embeddings", "n_positions", "n_ctx")]
-    known.append(tokenizer.model_max_length)
-    usable = [int(each) for each in known if isinstance(each, int | float) and 0 < each < _ABSURD]
-    return min(usable) if usable else None
+    return input_limit(config, tokenizer)
 
 
 def _counts(tokenizer: Any, rows: list[dict[str, Any]]) -> Iterator[int]:

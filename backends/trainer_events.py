@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,17 @@ _NOT_METRICS_ENDS = ("_runtime", "_per_second")
 
 
 class ForgeCallback(TrainerCallback):
-    """The Trainer's side of a job."""
+    """The Trainer's side of a job; `samples` are inputs with their truth, `outputs` what was last said of them."""
 
     def __init__(self, job: Job, samples: list[tuple[str, str]]) -> None:
-        self.job, self.samples = job, samples
-        self.predictions: Any = None
-        self.names: dict[int, str] = {}
+        self.job, self.samples = job, samples[:SAMPLES_SHOWN]
+        self.outputs: Sequence[str] = ()
         self.pace = Pace()
         self.rows_a_step = 1
 
     def take_over(self, trainer: Trainer) -> None:
         """Silence the Trainer's own printing and learn what a step is."""
         trainer.remove_callback(PrinterCallback)
-        self.names = {int(number): name for number, name in trainer.model.config.id2label.items()}
         arguments = trainer.args
         self.rows_a_step = (
             arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
@@ -76,11 +75,9 @@ class ForgeCallback(TrainerCallback):
             if state.global_step < state.max_steps:
                 control.should_save = True
             self.job.update_report(best={primary: value, "step": state.global_step})
-        if self.predictions is None:
-            return
-        for (text, expected), predicted in list(zip(self.samples, self.predictions, strict=True))[:SAMPLES_SHOWN]:
+        for (text, expected), output in zip(self.samples, self.outputs):
             self.job.events.emit(
-                "sample", step=state.global_step, input=text[:500], output=self.names[int(predicted)], expected=expected
+                "sample", step=state.global_step, input=text[:500], output=output[:500], expected=expected[:500]
             )
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

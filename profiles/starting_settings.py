@@ -4,7 +4,7 @@ One TOML file a family of tasks lies in `profiles/settings/`. For each setting t
 conditions all do: `rows_below`, `rows_from` (training rows), `parameters_below`, `parameters_from` (of the model;
 neither holds where they are unknown), and `task`, `strategy`, `method`, `from_scratch` and `architecture`, which name
 one value or several. A `[[length]]` takes its value from the data: room for 95% of what stands under `of` in the
-statistics, at most `most` and never more than the model reads.
+statistics, from `least` up to `most` and never more than the model reads; `longer` is what becomes of longer texts.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _FAMILIES = {
     "tabular-regression": "tabular",
     "text-classification": "text_classification",
     "sentence-pair-classification": "text_classification",
-    "token-classification": "encoder",
-    "extractive-question-answering": "encoder",
+    "token-classification": "token_classification",
+    "extractive-question-answering": "question_answering",
     "summarization": "sequence_to_sequence",
     "translation": "sequence_to_sequence",
     "text-to-text": "sequence_to_sequence",
@@ -115,10 +115,11 @@ def _holds(rule: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
 def _length(lengths: Mapping[str, Any], rule: Mapping[str, Any], context: int | None) -> Setting:
     """Room for 95 of 100 texts and a quarter more, since tokens are only estimated; a multiple of 8."""
     wanted = int(lengths["p95"] * 1.25) + 2
-    value = max(_SHORTEST, -(-wanted // 8) * 8)
+    value = max(rule.get("least", _SHORTEST), -(-wanted // 8) * 8)
+    longer = rule.get("longer", "cut")
     about = f"95% of the texts are under about {lengths['p95']} tokens"
     if context is not None and context < min(value, rule["most"]):
-        return Setting(context, f"{about}, but the model reads at most {context:,}; longer ones are cut")
+        return Setting(context, f"{about}, but the model reads at most {context:,}; longer ones are {longer}")
     if value > rule["most"]:
-        return Setting(rule["most"], f"{about}; what is longer than {rule['most']:,} is cut ({rule['source']})")
-    return Setting(value, f"{about}; longer ones are cut")
+        return Setting(rule["most"], f"{about}; what is longer than {rule['most']:,} is {longer} ({rule['source']})")
+    return Setting(value, f"{about}; longer ones are {longer}")

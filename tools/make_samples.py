@@ -1,4 +1,4 @@
-"""Makes the bundled samples: four small data sets of the project's own making, the same bytes at every run.
+"""Makes the bundled samples: five small data sets of the project's own making, the same bytes at every run.
 
 Run by hand:  python tools/make_samples.py [FOLDER]     (default: forge_tui/samples)
 
@@ -314,11 +314,87 @@ def _earlier(dice: Dice, label: str) -> tuple[str, str]:
     return premise, f"{one} {deed} before noon."
 
 
+# --- token-classification: who, where and which group do the notes of a festival name? ---------------------------
+
+NAME_STARTS = ("Mar", "Bel", "Kor", "Tan", "Vel", "Ros", "Fen", "Lin", "Dor", "Wes", "Ald", "Hav")
+NAME_ENDS = ("low", "ton", "dal", "wick", "mere", "ford", "sey", "ram", "eth", "by")
+GIVEN_NAMES = ("Ada", "Bela", "Chen", "Dora", "Emil", "Farid", "Greta", "Hugo", "Ines", "Jonas")
+# What says of which type a name is; every name may be of any type.
+CUES = {
+    "person": ("singer", "drummer", "painter", "baker", "dancer", "juggler"),
+    "place": ("village", "town", "island", "harbour", "valley", "meadow"),
+    "group": ("band", "choir", "club", "company", "theatre", "circus"),
+}
+ADDED = {"place": ("Bridge", "Hill", "Mill"), "group": ("Brass", "Five", "Players")}
+# Stands between the cue and the name, so that the words beside a name do not say its type.
+BETWEEN = (
+    "everyone keeps talking about", "I told you about last week", "we could not find on the list",
+    "they named in the letter", "my aunt likes so much", "nobody had heard of before", "from the second page",
+)  # fmt: skip
+NOTES = (
+    "The {cue} {between} is {name} .",
+    "It turns out that the {cue} {between} is called {name} .",
+    "{name} is the {cue} {between} .",
+    "Do you remember the {cue} {between} ? It was {name} again .",
+    "A {cue} , {between} : {name} , I think .",
+    "As for the {cue} {between} , most people say {name} .",
+)
+PLAIN_NOTES = (
+    "{person} plays on {day} .",
+    "{person} and {person} come from {place} .",
+    "On {day} we drive from {place} to {place} .",
+    "{group} needs two more chairs , says {person} .",
+    "The road to {place} is closed until {day} .",
+    "Tickets for {day} are sold out , Please ask at the Gate .",
+    "Dear All , the Programme for {day} has changed again .",
+    "{person} joined {group} in {place} .",
+)
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def festival_notes(dice: Dice, rows: int = 920) -> Rows:
+    """Words and tags of short notes; mostly a word further away says whether a name is a person, a place or a group."""
+    seen: set[str] = set()
+    while len(seen) < rows:
+        tagged = _note(dice)
+        if dice.chance(0.3):
+            tagged += _note(dice)
+        text = " ".join(word for word, _ in tagged)
+        if text.lower() not in seen:
+            seen.add(text.lower())
+            yield tagged
+
+
+def _note(dice: Dice) -> list[tuple[str, str]]:
+    kind = dice.pick(tuple(CUES))
+    pattern = dice.pick(NOTES) if dice.chance(0.65) else dice.pick(PLAIN_NOTES)
+    filled = pattern.replace("{cue}", dice.pick(CUES[kind])).replace("{between}", dice.pick(BETWEEN))
+    tagged: list[tuple[str, str]] = []
+    for word in filled.replace("{name}", f"{{{kind}}}").replace("{day}", dice.pick(DAYS)).split():
+        kind = word.strip("{}")
+        if word == kind:
+            tagged.append((word, "O"))
+            continue
+        overlooked = dice.chance(SLIPS)
+        for place, part in enumerate(_name(dice, kind)):
+            tagged.append((part, "O" if overlooked else f"{'I' if place else 'B'}-{kind}"))
+    return tagged
+
+
+def _name(dice: Dice, kind: str) -> list[str]:
+    name = dice.pick(NAME_STARTS) + dice.pick(NAME_ENDS)
+    if kind == "person":
+        return [dice.pick(GIVEN_NAMES), name] if dice.chance(0.3) else [name]
+    return [name, dice.pick(ADDED[kind])] if dice.chance(0.3) else [name]
+
+
+# For each sample its seed, the names of its columns (CoNLL has none) and what makes its rows.
 SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Rows]]] = {
     "coffee_orders.csv": (11, COFFEE_HEADER, coffee_orders),
     "apartment_rents.csv": (12, RENTS_HEADER, apartment_rents),
     "support_messages.csv": (13, MESSAGES_HEADER, support_messages),
     "statement_pairs.csv": (14, PAIRS_HEADER, statement_pairs),
+    "festival_notes.conll": (15, (), festival_notes),
 }
 
 
@@ -327,9 +403,14 @@ def make_samples(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, (seed, header, rows) in SAMPLES.items():
         with (folder / name).open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows(Dice(seed)))
+            if header:
+                writer = csv.writer(stream, lineterminator="\n")
+                writer.writerow(header)
+                writer.writerows(rows(Dice(seed)))
+            else:
+                for tagged in rows(Dice(seed)):
+                    stream.writelines(f"{word}\t{tag}\n" for word, tag in tagged)
+                    stream.write("\n")
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ class Pass:
             return LanguageCheck(task, roles, self.tally, shape)
         if task.reads in ("image", "audio", "video"):
             return MediaCheck(task, roles, self.tally, shape)
-        if task.label_role is not None and task.id != "token-classification":
+        if task.has_classes or task.numeric_label:
             return LabelCheck(task, roles, self.tally)
         return TextCheck(task, roles, self.tally, shape)
 

@@ -8,7 +8,7 @@ from typing import Any
 from backends.formats.findings import Fault
 from backends.formats.language import read_example
 from backends.formats.shapes import Shape
-from backends.formats.tagged import tagged_fault
+from backends.formats.tagged import tag_list, tagged_fault
 from backends.formats.values import as_number, as_text, is_missing
 from backends.registry import TaskData
 
@@ -17,6 +17,8 @@ _LEFT_OUT = "The row is left out."
 
 def row_words(task: TaskData, values: Mapping[str, Any], cells: Mapping[str, Any]) -> str:
     """What makes two rows the same: the texts a model reads, or for tables every filled cell, whatever their order."""
+    if task.id == "token-classification":
+        return " ".join(tag_list(values.get("tokens")) or ())
     if not task.is_tabular:
         return "\n".join(as_text(values.get(role)) for role in task.text_roles)
     return "\0".join(f"{name}\1{as_text(cells[name])}" for name in sorted(cells) if cells[name] not in (None, ""))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from backends.formats.findings import Fault, Findings
@@ -15,6 +16,10 @@ _TAG = re.compile(r"(?:O|[BIESLU]-\S+)")
 _DOCUMENT = "-DOCSTART-"
 _LOOKED_AT = 2_000
 _WORDS_MOST = 5_000
+_BEGINS, _ENDS = ("B", "S", "U"), ("E", "L", "S", "U")
+_LETTERS = frozenset((*_BEGINS, *_ENDS, "I"))
+# The type of entities whose tags say only where they begin.
+UNNAMED = "entity"
 
 
 def looks_tagged(text: str) -> bool:
@@ -141,3 +146,49 @@ def repaired_tags(tags: Sequence[str]) -> list[str]:
             tag = f"B-{tag[2:]}"
         found.append(tag)
     return found
+
+
+def tag_type(tag: str) -> str | None:
+    """The type that a tag names, with or without a letter before it; None outside of entities."""
+    letter, _, kind = tag.partition("-")
+    if tag == "O":
+        return None
+    return kind if kind and letter in _LETTERS else tag
+
+
+def names_each_word(seen: Collection[str]) -> bool:
+    """Whether tags are classes of single words, such as parts of speech: none is O, none says where a part begins."""
+    return "O" not in seen and all(tag_type(tag) == tag for tag in seen)
+
+
+def bio_tags(tags: Sequence[str]) -> list[str]:
+    """The same entities in valid BIO, from BIO, IOB1, BIOES, BILOU, bare types, or letters without a type."""
+    found: list[str] = []
+    inside: str | None = None  # the type that a following I- goes on with
+    for tag in tags:
+        kind = UNNAMED if tag in _LETTERS else tag_type(tag)
+        letter = tag[0] if tag in _LETTERS or tag != kind else ""
+        if kind is None:
+            found.append("O")
+        else:
+            found.append(f"{'I' if kind == inside and letter not in _BEGINS else 'B'}-{kind}")
+        inside = None if letter in _ENDS else kind
+    return found
+
+
+def entity_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Type, first word and the word after the last one of each entity in valid BIO; other tags name one word each."""
+    spans: list[tuple[str, int, int]] = []
+    for index, tag in enumerate(tags):
+        if tag.startswith("I-") and spans and spans[-1][2] == index:
+            spans[-1] = (*spans[-1][:2], index + 1)
+        elif tag != "O":
+            spans.append((tag_type(tag) or tag, index, index + 1))
+    return spans
+
+
+def rarest_types(rows: Iterable[Sequence[str]]) -> list[str]:
+    """For each row of tags the type in it that stands in the fewest rows; empty where there is none."""
+    kinds = [sorted({kind for tag in tags if (kind := tag_type(tag)) is not None}) for tags in rows]
+    counts = Counter(kind for row in kinds for kind in row)
+    return [min(row, key=counts.__getitem__, default="") for row in kinds]

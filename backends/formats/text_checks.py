@@ -8,7 +8,7 @@ from typing import Any
 
 from backends.formats.classes import LABELS_SHOWN, fewest_rows, say_too_few, warn_little
 from backends.formats.columns import TableSummary
-from backends.formats.row_faults import answers_of, row_fault
+from backends.formats.row_faults import answers_of, row_fault, row_words
 from backends.formats.rows import Batch
 from backends.formats.shapes import Shape
 from backends.formats.tagged import bio_violation, repaired_tags, tag_list
@@ -52,7 +52,7 @@ class TextCheck:
 
     def _words(self, values: Mapping[str, Any]) -> str:
         if self.task.id == "token-classification":
-            return " ".join(tag_list(values["tokens"]) or ())
+            return row_words(self.task, values, values)
         if self.task.id == "extractive-question-answering":
             return f"{as_text(values['context'])}\n{as_text(values['question'])}"
         return f"{as_text(values['source'])}\n{as_text(values['target'])}"
@@ -60,7 +60,7 @@ class TextCheck:
     def _read_together(self, values: Mapping[str, Any]) -> list[str]:
         """What a model reads of a row at once."""
         if self.task.id == "token-classification":
-            return [" ".join(tag_list(values["tokens"]) or ())]
+            return [self._words(values)]
         if self.task.id == "extractive-question-answering":
             return [as_text(values["question"]), as_text(values["context"])]
         return [as_text(values["source"])]
@@ -124,6 +124,13 @@ class TextCheck:
                 "every tag is O: there is nothing to find",
                 f"column {self.roles['tags']}",
                 "Tag the words to be found, B-person I-person and so on.",
+            )
+        if self.entities and all(kind.isdecimal() for kind in self.entities):
+            self.tally.findings.error(
+                "numbered-tags",
+                f"the tags are numbers ({', '.join(sorted(self.entities)[:5])}), and nothing says what they stand for",
+                f"column {self.roles['tags']}",
+                "Write their names, B-person I-person O and so on; Parquet and Arrow files of `datasets` carry them.",
             )
 
     def _judge_sides(self, usable: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from forge_tui.cli.output import say, score, show
 from forge_tui.cli.runs import RUN_HELP
 from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
+from forge_tui.plain import plain
 
 if TYPE_CHECKING:
     from forge_tui.prediction_rows import PredictionRows
@@ -57,10 +60,30 @@ def predict(
         if json:
             sys.stdout.write(json_module.dumps({"row": number, **answer}) + "\n")
             continue
+        if "entities" in answer:
+            for line in marked_lines(answer, alone=not file):
+                show(line)
+            continue
         prediction = answer["prediction"]
         shown = score(prediction) if isinstance(prediction, float) else str(prediction)
         sure = f"  {answer['probability']:.1%}" if "probability" in answer else ""
         show(shown + sure)
+
+
+def marked_lines(answer: Mapping[str, Any], alone: bool) -> list[str]:
+    """A text with its entities marked, on one line; a text that stands alone is wrapped, with its entities below it."""
+    text = " ".join(plain(str(answer["prediction"])).split())
+    if not alone:
+        return [text]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    lines = wrap(text, width, break_on_hyphens=False) or [""]
+    entities: Sequence[Mapping[str, Any]] = answer["entities"]
+    widest = max((len(entity["type"]) for entity in entities), default=0)
+    for entity in entities:
+        place = f"{entity['start']}-{entity['end']}"
+        told = f"  {entity['type']:<{widest}}  {place:>9}  {entity['probability']:6.1%}  "
+        lines.append(told + shorten(entity["text"], max(20, width - len(told)), placeholder=" …"))
+    return lines
 
 
 def _told_rows(rows: PredictionRows) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,8 @@ from forge_tui.runs.tail import LineTail, new_events
 
 CHUNK_BYTES = 1 << 18
 LINES_KEPT = 500
+# Samples whose answers are longer together take a line for each.
+_SHORT_SAMPLE = 60
 _CURVES_KEPT = 40
 _RECENT_STEPS = 50
 # What the training loop reports beside the metrics of the model, shown only on request.
@@ -123,8 +125,12 @@ class RunView:
 
     def _on_sample(self, event: Mapping[str, Any]) -> None:
         mark = "✓" if event.get("output") == event.get("expected") else "✗"
-        told = str(event.get("input"))[:80]
-        self._line(event, f"{mark} {event.get('output')} (expected {event.get('expected')}): {told}")
+        output, expected, told = (str(event.get(key)) for key in ("output", "expected", "input"))
+        if len(output) + len(expected) < _SHORT_SAMPLE:
+            self._line(event, f"{mark} {output} (expected {expected}): {told[:80]}")
+        else:  # one below the other, so that both can be seen
+            self._line(event, f"{mark} {output}")
+            self._line(event, f"  expected: {expected}")
 
     def _on_notice(self, event: Mapping[str, Any]) -> None:
         message = plain(str(event.get("message")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -53,6 +53,22 @@ def _machine_lines(files: RunFiles) -> list[str]:
     return [*lines, ""] if lines else []
 
 
+def _type_lines(by_type: Any) -> list[str]:
+    """The scores of each type of entity, the most frequent first, where a run has such."""
+    if not isinstance(by_type, dict) or not by_type:
+        return []
+    found = {kind: readings.scores(scores) for kind, scores in by_type.items()}
+    names = list(next(iter(found.values())))
+    lines = [f"{'type':<24}" + "".join(f"{name:>12}" for name in names)]
+    for kind, scores in sorted(found.items(), key=lambda item: -item[1].get("count", 0)):
+        values = ((name, scores.get(name)) for name in names)
+        cells = (
+            "-" if value is None else f"{value:,.0f}" if name == "count" else f"{value:.4f}" for name, value in values
+        )
+        lines.append(f"{kind[:23]:<24}" + "".join(f"{cell:>12}" for cell in cells))
+    return [*lines, ""]
+
+
 def info_lines(files: RunFiles) -> list[str]:
     """Everything worth knowing about a run, as lines."""
     error = condition(files).error
@@ -70,6 +86,7 @@ def info_lines(files: RunFiles) -> list[str]:
             )
             lines.append(f"{name:<18}" + "  ".join(shown))
         lines.append("")
+    lines += _type_lines(report.get("by_type"))
     if report.get("training_seconds") is not None:
         lines.append(f"training took {duration(report['training_seconds'])}")
     peak = (report.get("memory") or {}).get("measured_peak_bytes")

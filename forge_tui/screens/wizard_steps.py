@@ -187,6 +187,8 @@ def column_question(task: Task, role: str, profile: DatasetProfile) -> Question:
         "text": "What the model reads.",
         "premise": "The first of the two texts.",
         "hypothesis": "The second text, judged by the first.",
+        "tokens": "The words of each text, in order.",
+        "tags": "A tag for each word: B-person where a name begins, I-person inside of it, O outside.",
     }
     return Question(
         "columns",

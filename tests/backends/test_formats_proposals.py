@@ -184,7 +184,8 @@ def alpaca(d: Draw, n: int) -> dict[str, Any]:
 def conll(d: Draw, n: int) -> dict[str, Any]:
     words = d.text().split()
     tags = {name: [d.whole(0, most) for _ in words] for name, most in (("pos_tags", 45), ("chunk_tags", 20))}
-    return {"id": str(n), "tokens": words, **tags, "ner_tags": [d.one(0, 0, 0, 1, 3, 5) for _ in words]}
+    names = [d.one("O", "O", "O", "B-PER", "B-ORG", "B-LOC") for _ in words]
+    return {"id": str(n), "tokens": words, **tags, "ner_tags": names}
 
 
 def titanic(d: Draw, n: int) -> dict[str, Any]:

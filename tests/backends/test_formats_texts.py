@@ -20,7 +20,18 @@ from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.formats.row_faults import answer_fault, answers_of, nearest_place, row_fault
 from backends.formats.shapes import shapes_of
-from backends.formats.tagged import bio_violation, looks_tagged, repaired_tags, tag_list, tagged_fault
+from backends.formats.tagged import (
+    bio_tags,
+    bio_violation,
+    entity_spans,
+    looks_tagged,
+    names_each_word,
+    rarest_types,
+    repaired_tags,
+    tag_list,
+    tag_type,
+    tagged_fault,
+)
 from backends.formats.tally import byte_length
 from backends.registry import find_data
 
@@ -124,6 +135,51 @@ def test_repaired_tags_are_in_order_and_change_only_what_was_not(tags: list[str]
 
 
 @pytest.mark.parametrize(
+    ("scheme", "tags", "expected"),
+    [
+        ("BIO", "B-x I-x O B-x B-x", "B-x I-x O B-x B-x"),
+        ("IOB1", "I-x I-x B-x O I-y I-x", "B-x I-x B-x O B-y B-x"),
+        ("BIOES", "B-x I-x E-x S-x S-x B-y E-y E-y", "B-x I-x I-x B-x B-x B-y I-y B-y"),
+        ("BILOU", "B-x I-x L-x U-x O I-x", "B-x I-x I-x B-x O B-x"),
+        ("bare types", "x x O x y y", "B-x I-x O B-x B-y I-y"),
+        ("letters alone", "B I O I E S", "B-entity I-entity O B-entity I-entity B-entity"),
+        ("types with a hyphen", "B-creative-work I-creative-work", "B-creative-work I-creative-work"),
+        ("nothing", "", ""),
+    ],
+)
+def test_every_scheme_of_tags_becomes_bio(scheme: str, tags: str, expected: str) -> None:
+    found = bio_tags(tags.split())
+    assert found == expected.split() and bio_violation(found) is None
+    assert bio_tags(found) == found
+
+
+@given(st.lists(st.sampled_from([*"BIESLUO", "x", "B-x", "I-x", "E-x", "S-y", "L-y", "U-x", "I-y", "B-"]), max_size=9))
+def test_tags_in_any_order_become_valid_bio_with_as_many_tagged_words(tags: list[str]) -> None:
+    found = bio_tags(tags)
+    assert bio_violation(found) is None
+    assert [tag == "O" for tag in found] == [tag == "O" for tag in tags]
+    spans = entity_spans(found)
+    assert len(spans) == sum(tag.startswith("B-") for tag in found)
+    assert sum(end - start for _, start, end in spans) == sum(tag != "O" for tag in found)
+
+
+def test_entities_have_a_type_and_their_words() -> None:
+    tags = ["B-x", "I-x", "B-x", "O", "B-creative-work"]
+    assert entity_spans(tags) == [("x", 0, 2), ("x", 2, 3), ("creative-work", 4, 5)]
+    assert entity_spans(["NOUN", "NOUN"]) == [("NOUN", 0, 1), ("NOUN", 1, 2)]
+    assert [tag_type(tag) for tag in ("O", "B-x", "x", "X-ray", "I-")] == [None, "x", "x", "X-ray", "I-"]
+
+
+def test_parts_of_speech_are_classes_of_single_words() -> None:
+    assert names_each_word({"NOUN", "VERB"})
+    assert not names_each_word({"NOUN", "O"}) and not names_each_word({"B-x", "I-x"})
+
+
+def test_the_rarest_type_of_a_row_is_that_of_the_fewest_rows() -> None:
+    assert rarest_types([["B-x", "B-y"], ["B-x", "I-x"], ["O"], []]) == ["y", "x", "", ""]
+
+
+@pytest.mark.parametrize(
     ("words", "tags", "code"),
     [
         (["Ann", "runs"], ["B-PER", "O"], None),
@@ -197,6 +253,12 @@ def test_tags_that_cannot_be_aligned_are_left_out(tmp_path: Path) -> None:
 def test_sentences_without_a_single_entity_are_an_error(tmp_path: Path) -> None:
     rows = [{"tokens": ["a", str(n)], "tags": ["O", "O"]} for n in range(20)]
     assert places(checked(write(tmp_path / "rows.jsonl", rows)), "no-entities") == [("no-entities", "column tags")]
+
+
+def test_tags_that_are_numbers_without_names_are_an_error(tmp_path: Path) -> None:
+    rows = [{"tokens": ["Ann", "runs", str(n)], "ner_tags": [1, 0, 0]} for n in range(20)]
+    profile = checked(write(tmp_path / "rows.jsonl", rows))
+    assert places(profile, "numbered-tags") == [("numbered-tags", "column ner_tags")] and not profile.ok
 
 
 # --- answers in texts --------------------------------------------------------------------------------------------

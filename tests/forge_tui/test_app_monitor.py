@@ -194,6 +194,27 @@ def test_info_holds_settings_reasons_and_files(
     drive(script, size)
 
 
+def test_info_holds_the_scores_of_each_type(make: Callable[..., RunFiles], drive: Callable[..., Any]) -> None:
+    by_type: dict[str, Any] = {
+        "place": {"f1": 0.5, "precision": 0.25, "recall": 1.0, "count": 7},
+        "creative-work": {"f1": 0.875, "precision": 1.0, "recall": 0.75, "count": 1200},
+        "odd": {"f1": None, "recall": "many"},
+    }
+    files = make([{"kind": "finished"}], alive=False, exit={}, report={**REPORT, "by_type": by_type})
+
+    async def script(person: Any) -> None:
+        await open_last(person)
+        await person.press("i")
+        await person.arrive("InfoScreen")
+        await person.see("creative-work 0.8750 1.0000 0.7500 1,200", "place 0.5000 0.2500 1.0000 7")
+        assert person.flat.index("creative-work") < person.flat.index("place 0.5000")  # the most frequent type first
+        write_json(files.report, {**REPORT, "by_type": ["no", "object"]})
+        await person.press("escape", "i")
+        await person.see("TF-IDF", "task text-classification")
+
+    drive(script)
+
+
 def test_text_of_the_trainer_cannot_steer_the_terminal(
     make: Callable[..., RunFiles], drive: Callable[..., Any]
 ) -> None:

@@ -114,6 +114,31 @@ def test_from_an_empty_home_to_a_run_on_a_sample_table(
     assert spec.settings and set(spec.reasons) == set(spec.settings)
 
 
+def test_a_sample_of_tagged_words(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    async def script(person: Any) -> None:
+        await open_wizard(person)
+        await choose(person, "sample: Text: mark names and other parts")
+        await person.see("What shall the model do?", "festival_notes.conll: conll, utf-8, 920 rows, 920 usable")
+        assert proposed(person).startswith("Text: mark names and other parts: each word stands with its tag")
+        await person.press("enter")
+        await person.see("Which column is the tokens?", "The words of each text, in order.", "«Doreth/group»")
+        assert proposed(person).startswith("tokens")
+        await person.press("enter")
+        await person.see("Which column is the tags?", "B-person where a name begins")
+        assert proposed(person).startswith("tags")
+        await person.press("enter")
+        await person.see("preset:tiny-encoder", "a local folder with a pretrained model")
+        await person.press("enter")
+        await person.see("Start this run?", "tokens = tokens", "lowercase = False   capital letters tell names")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+        await person.see("festival_notes · token-classification · full")
+
+    drive(script, (80, 24))
+    spec = only_spec()
+    assert spec.columns == {"tokens": "tokens", "tags": "tags"} and set(spec.reasons) == set(spec.settings)
+
+
 @at_both_sizes
 def test_a_text_file_found_by_typing(home: Any, here: Path, drive: Callable[..., Any], size: tuple[int, int]) -> None:
     async def script(person: Any) -> None:

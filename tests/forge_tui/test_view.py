@@ -180,6 +180,15 @@ def test_a_warning_of_the_trainer_is_kept_and_harmless(view: RunView) -> None:
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
+def test_long_answers_of_a_sample_stand_one_below_the_other(view: RunView) -> None:
+    sample = {"t": 1.0, "kind": "sample", "step": 1, "input": "some text", "output": "spam", "expected": "ham"}
+    view.apply(sample)
+    assert [line.partition(" ")[2] for line in view.lines] == ["✗ spam (expected ham): some text"]
+    said, true = "«Ann/person» lives in New York and works", "«Ann/person» lives in «New York/place» and works"
+    view.apply({**sample, "output": said, "expected": true})
+    assert [line.partition(" ")[2] for line in view.lines][1:] == [f"✗ {said}", f"  expected: {true}"]
+
+
 def test_a_log_is_read_in_pieces(view: RunView) -> None:
     write(view.files, *(metrics(step, loss=1 / step) for step in range(1, 201)))
     looks = 1
