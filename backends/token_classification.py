@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,8 @@ import torch
 from transformers import DataCollatorForTokenClassification, Trainer, set_seed
 
 from backends.baselines import linear_word_model
-from backends.contract import (
-    DataError,
-    PreparationOptions,
-    TokenClassificationOptions,
-    parse_settings,
-    read_json,
-    read_spec,
-    write_json,
-)
-from backends.data import LabelledRows, class_index, load_split
+from backends.contract import TokenClassificationOptions, read_json, read_spec, write_json
+from backends.data import class_index
 from backends.encoder_training import (
     PREDICT_BATCH,
     batches,
@@ -42,33 +33,16 @@ from backends.encoder_training import (
     training_details,
 )
 from backends.encoders import TAGGER, load_trained, longest_input
-from backends.formats.classes import merged_spellings
-from backends.formats.tagged import bio_tags, entity_spans, names_each_word, tag_list, tag_type
+from backends.formats.tagged import entity_spans
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.metrics import entity_scores, order_scores
 from backends.reporting import finish
+from backends.tagged_rows import Examples, Tagged, load_examples
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
 from backends.words import Decoder, Span, Window, division_of, require_places, windows_of, word_spans
 
 TAGS_FILE = "tags.json"
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """Texts as words, with the tags of each."""
-
-    words: list[list[str]]
-    tags: list[list[str]]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Both halves of the data, and the tags that are learned: O first, then B- and I- of each type in training."""
-
-    train: Tagged
-    evaluation: Tagged
-    decoder: Decoder
 
 
 def train(job: Job) -> None:
@@ -105,94 +79,12 @@ def train(job: Job) -> None:
     )
 
 
-# --- from rows to words and their tags -----------------------------------------------------------------------------
-
-
-def load_examples(job: Job) -> Examples:
-    """The words and tags of both halves; every scheme of tags becomes BIO, classes of single words stay what they are.
-
-    Raises DataError where the training tags are numbers without names, or all the same.
-    """
-    split = load_split(job)
-    raw = [split.train.labels, split.evaluation.labels]
-    if parse_settings(PreparationOptions, job.spec.preparation, "preparation").merge_spellings:
-        raw = _with_merged_types(raw)
-    seen = Counter(tag for tags in raw[0] for tag in tags)
-    single = names_each_word(seen)
-    ours, theirs = ([list(tags) if single else bio_tags(tags) for tags in rows] for rows in raw)
-    known = Counter(tag for tags in ours for tag in tags)
-    if all(tag.isdecimal() for tag in seen):
-        raise DataError(
-            "The tags are numbers",
-            f"nothing says what {', '.join(sorted(seen)[:5])} stand for",
-            "Write the names of the tags, such as B-person, I-person and O.",
-        )
-    if len(known) < 2:
-        raise DataError(
-            "There is one tag only to train on",
-            f"every word of the training rows is tagged {next(iter(known), 'O')!r}",
-            "Check the data with: forge-tui check",
-        )
-    unread = "O" if not single else known.most_common(1)[0][0]
-    decoder = Decoder(learned_tags(known, single), unread)
-    train = Tagged(_words(job, split.train), ours)
-    evaluation = Tagged(_words(job, split.evaluation), theirs)
-    _tell_unseen(job, evaluation, decoder)
-    _tell_changed(job, raw, (ours, theirs))
-    return Examples(train, evaluation, decoder)
-
-
-def learned_tags(known: Mapping[str, int], single: bool) -> tuple[str, ...]:
-    """Every tag the model can say: O, then B- and I- of each type, also where training has one of them only."""
-    if single:
-        return tuple(sorted(known))
-    types = sorted({kind for tag in known if (kind := tag_type(tag)) is not None})
-    return ("O", *(f"{letter}-{kind}" for kind in types for letter in "BI"))
+# --- from words to batches -----------------------------------------------------------------------------------------
 
 
 def sides(examples: Examples) -> dict[str, Tagged]:
     """The two halves of the data by name."""
     return {"train": examples.train, "evaluation": examples.evaluation}
-
-
-def _words(job: Job, data: LabelledRows) -> list[list[str]]:
-    column = job.spec.columns["tokens"]
-    return [tag_list(row.get(column)) or [] for row in data.rows]
-
-
-def _with_merged_types(raw: Sequence[list[list[str]]]) -> list[list[list[str]]]:
-    """The tags with types that differ in case only turned into the most frequent of them in training."""
-    counts = Counter(kind for rows in raw for tags in rows for tag in tags if (kind := tag_type(tag)) is not None)
-    chosen = merged_spellings(counts)
-
-    def merged(tag: str) -> str:
-        kind = tag_type(tag)
-        return tag if kind is None else tag.removesuffix(kind) + chosen[kind]
-
-    return [[[merged(tag) for tag in tags] for tags in rows] for rows in raw]
-
-
-def _tell_unseen(job: Job, evaluation: Tagged, decoder: Decoder) -> None:
-    """Types that training never sees: their words stay in evaluation, where the model can only miss them."""
-    spans = Counter(kind for tags in evaluation.tags for kind, *_ in entity_spans(tags))
-    known = {tag_type(tag) for tag in decoder.tags}
-    unseen = {kind: count for kind, count in spans.items() if kind not in known}
-    if unseen:
-        named = ", ".join(sorted(unseen)[:5])
-        job.events.notice(
-            f"{sum(unseen.values()):,} entities of the evaluation rows are of types that training never sees "
-            f"({named}); they are kept and count as missed",
-            "warning",
-        )
-
-
-def _tell_changed(job: Job, raw: Sequence[list[list[str]]], read: Sequence[list[list[str]]]) -> None:
-    changed = sum(one != other for before, after in zip(raw, read) for one, other in zip(before, after))
-    if changed:
-        job.events.notice(f"the tags of {changed:,} rows were written in another scheme or order; they are read as BIO")
-
-
-# --- from words to batches -----------------------------------------------------------------------------------------
 
 
 def usable_length(job: Job, model: Any, tokenizer: Any) -> int:
