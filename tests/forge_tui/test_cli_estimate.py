@@ -82,7 +82,10 @@ def test_models_come_from_presets_and_folders_too(cli: Callable[..., Any], tmp_p
 def test_what_is_not_known_is_null(cli: Callable[..., Any]) -> None:
     found = memory(cli, "--model", "timm/resnet18.a1_in1k", "--hardware", "gpu:24GiB")
     assert found["total_bytes"] is None and found["verdict"] is None and found["error_margin"] is None
-    assert list(found["components"]) == ["weights"]
+    assert list(found["components"]) == ["weights", "gradients", "optimizer"]
+    assert found["components"]["optimizer"] == 2 * found["components"]["weights"] == 8 * 11_689_512
+    large = memory(cli, "--model", "timm/resnet18.a1_in1k", "--hardware", "gpu:0.1GiB", code=TOO_LARGE)
+    assert large["verdict"] == "too-large" and large["total_bytes"] is None
 
 
 @pytest.mark.parametrize(
