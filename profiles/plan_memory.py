@@ -64,10 +64,10 @@ def memory_of(
 ) -> PlanMemory:
     """What training a model takes; of a shape that is not known only what its parameters need is counted."""
     shape = shape_of(model)
-    judged = judge(shape, setup, free_bytes, on_gpu) if shape is not None else None
-    if judged is None or shape is None:
-        return _weights_only(model, setup, free_bytes)
     made = model if model.shape is not None else replace(model, shape=shape)
+    judged = judge(made, setup, free_bytes, on_gpu)
+    if judged is None:
+        return _weights_only(model, setup, free_bytes)
     components = {name: size for name, size in asdict(judged.estimate.components).items() if size}
     has_length = model.kind in _LENGTHS
     return PlanMemory(
@@ -78,8 +78,8 @@ def memory_of(
         verdict=judged.verdict,
         margin=judged.margin.share,
         assumptions=_assumed(setup, judged.margin, judged.estimate.moment, on_gpu, has_length),
-        largest_batch=largest_batch(shape, setup, free_bytes, on_gpu),
-        largest_length=largest_length(shape, setup, free_bytes, on_gpu, model.context) if has_length else None,
+        largest_batch=largest_batch(made, setup, free_bytes, on_gpu),
+        largest_length=largest_length(made, setup, free_bytes, on_gpu, model.context) if has_length else None,
         changes=changes(made, setup, free_bytes, on_gpu, methods, smaller),
         cheapest=cheapest_change(made, setup, free_bytes, on_gpu, methods, smaller),
     )
