@@ -21,6 +21,7 @@ class Outcome:
     """One finished run; `device` is the UUID of its GPU or `cpu`. What is not known is None."""
 
     run: str
+    task: str | None
     device: str | None
     estimated_bytes: int | None
     measured_bytes: int | None
@@ -46,14 +47,16 @@ def _outcome(run: RunFiles) -> Outcome | None:
     if report is None or "metrics" not in report:
         return None
     try:
-        estimate = tomllib.loads(run.spec.read_text(encoding="utf-8")).get("estimate", {})
+        spec = tomllib.loads(run.spec.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    estimate = spec.get("estimate", {})
     memory = report.get("memory")
     measured = memory.get("measured_peak_bytes") if isinstance(memory, dict) else None
     device = (read_json(run.job) or {}).get("device")
     return Outcome(
         run.folder.name,
+        spec.get("run", {}).get("task"),
         device if isinstance(device, str) else None,
         _positive(estimate.get("total_bytes")),
         _positive(measured),
@@ -66,12 +69,17 @@ def _positive(value: Any) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
 
 
-def time_correction(known: Iterable[Outcome], device: str) -> tuple[float, int] | None:
-    """How many times longer runs on a device took than was worked out, and how many runs say so; None without any."""
+def time_correction(known: Iterable[Outcome], device: str, task: str) -> tuple[float, int] | None:
+    """How many times longer runs of a task on a device took than was worked out, and how many runs say so.
+
+    None where no run says it.
+    """
     factors = [
         each.seconds / each.estimated_seconds
         for each in known
-        if each.device == device and each.seconds is not None and each.estimated_seconds is not None
+        if (each.device, each.task) == (device, task)
+        and each.seconds is not None
+        and each.estimated_seconds is not None
     ]
     factors = [each for each in factors if _LEAST_FACTOR < each < _LARGEST_FACTOR]
     return (statistics.median(factors), len(factors)) if factors else None

@@ -165,12 +165,10 @@ def _memory_text(plan: Plan) -> tuple[str, str]:
     if memory.total_bytes is not None:
         margin = f" with the margin {gib(memory.safe_bytes or 0)}," if memory.margin else ""
         return f"{gib(memory.total_bytes)},{margin} of {free}: {verdict_text(memory)}", memory.assumptions
-    if plan.is_too_large:
-        weights = plan.recommendation.weights_bytes or 0
-        return "too large", f"the weights alone take {gib(weights)}, and {free} is free"
     if not memory.components:
         return "unknown", f"{memory.assumptions}; {free} is free"
-    return f"weights {gib(sum(memory.components.values()))}, of {free}", memory.assumptions
+    verdict = f": {verdict_text(memory)}" if memory.verdict is not None else ""
+    return f"{gib(sum(memory.components.values()))} or more, of {free}{verdict}", memory.assumptions
 
 
 def _alternative_lines(each: Alternative, plan: Plan, width: int) -> Iterator[str]:

@@ -60,7 +60,7 @@ def plan_time(
             setup = trainer_setup(
                 found.model, found.method.id, values, device.gpu is not None, found.task, found.strategy.id
             )
-            known = time_correction(outcomes(), device.visible or "cpu")
+            known = time_correction(outcomes(), device.visible or "cpu", found.task)
             duration = run_duration(
                 shape,
                 setup,

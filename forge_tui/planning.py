@@ -213,9 +213,9 @@ def spec_of(plan: Plan) -> RunSpec:
 def too_large(plan: Plan) -> TooLargeError:
     """Why a plan cannot be carried out, and what can be done."""
     found, device = plan.recommendation, plan.device
-    total, weights = plan.memory.total_bytes, found.weights_bytes or 0
-    alone = total is None or (device.free_bytes is not None and weights > device.free_bytes)
-    needed = f"its weights alone take {gib(weights)}" if alone else f"it takes about {gib(total or 0)}"
+    counted, weights = sum(plan.memory.components.values()), found.weights_bytes or 0
+    alone = weights > (device.free_bytes or 0) or not counted
+    needed = f"its weights alone take {gib(weights)}" if alone else f"it takes about {gib(counted)}"
     smaller = [each for each in found.alternatives if each.model is not None and each.label != MAKES_IT_FIT]
     instead = [f"--model {each.model.id} --method {each.method}" for each in smaller if each.model is not None]
     fix = f"Choose a smaller model, such as {instead[0]}." if instead else "Free memory, or use a larger machine."

@@ -72,8 +72,10 @@ def fitted_settings(
     if rows >= wanted:
         return dict(settings), memory
     fitted = dict(settings)
-    limit = "as many as fit" if memory.largest_batch else "the least there can be"
-    fitted[_BATCH] = Setting(rows, f"{limit} the memory of {device.name} at once, instead of {wanted}")
+    why = (
+        f"as many at once as fit the memory of {device.name}" if memory.largest_batch else "as little memory as can be"
+    )
+    fitted[_BATCH] = Setting(rows, f"{why}, instead of {wanted}")
     if _PASSES not in chosen:
         before = int(settings[_PASSES].value) if _PASSES in settings else 1
         passes = -(-before * wanted // rows)

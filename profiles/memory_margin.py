@@ -14,7 +14,7 @@ _ENCODERS = (
     *("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra", "distilbert", "albert", "deberta-v2"),
     "modernbert",
 )
-_SEERS = ("vit", "dinov2", "dinov3_vit")
+_SEERS = ("vit", "dinov2", "dinov3_vit", "timm")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ def _judged(place: Place, option: Option) -> Judgement | None:
         return None
     least = {"per_device_train_batch_size": 1, **({"max_length": place.longest} if place.longest else {})}
     setup = trainer_setup(option.model, option.method.id, least, on_gpu, place.task, place.strategy)
-    return judge(shape, setup, place.device.free_bytes, on_gpu)
+    return judge(replace(option.model, shape=shape), setup, place.device.free_bytes, on_gpu)
 
 
 def is_preset(model: Model) -> bool:

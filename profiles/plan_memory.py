@@ -17,6 +17,7 @@ from profiles.fit import (
     verdict_of,
     with_margin,
 )
+from profiles.memory import optimizer_bytes
 from profiles.memory_margin import Margin
 from profiles.memory_trees import TREES_MARGIN, trees_memory
 from profiles.training_setup import Training
@@ -61,12 +62,12 @@ def memory_of(
     methods: Sequence[str] = (),
     smaller: Sequence[Model] = (),
 ) -> PlanMemory:
-    """What training a model takes; of a shape that is not known only the weights are counted."""
+    """What training a model takes; of a shape that is not known only what its parameters need is counted."""
     shape = shape_of(model)
-    judged = judge(shape, setup, free_bytes, on_gpu) if shape is not None else None
-    if judged is None or shape is None:
-        return _weights_only(model, setup, free_bytes)
     made = model if model.shape is not None else replace(model, shape=shape)
+    judged = judge(made, setup, free_bytes, on_gpu)
+    if judged is None:
+        return _weights_only(model, setup, free_bytes)
     components = {name: size for name, size in asdict(judged.estimate.components).items() if size}
     has_length = model.kind in _LENGTHS
     return PlanMemory(
@@ -77,8 +78,8 @@ def memory_of(
         verdict=judged.verdict,
         margin=judged.margin.share,
         assumptions=_assumed(setup, judged.margin, judged.estimate.moment, on_gpu, has_length),
-        largest_batch=largest_batch(shape, setup, free_bytes, on_gpu),
-        largest_length=largest_length(shape, setup, free_bytes, on_gpu, model.context) if has_length else None,
+        largest_batch=largest_batch(made, setup, free_bytes, on_gpu),
+        largest_length=largest_length(made, setup, free_bytes, on_gpu, model.context) if has_length else None,
         changes=changes(made, setup, free_bytes, on_gpu, methods, smaller),
         cheapest=cheapest_change(made, setup, free_bytes, on_gpu, methods, smaller),
     )
@@ -107,21 +108,23 @@ def memory_of_trees(
 
 
 def _weights_only(model: Model, setup: Training, free_bytes: int | None) -> PlanMemory:
-    """A lower bound: it can say that a model is too large, and nothing else."""
+    """A lower bound without what layers keep: it can say that a model is too large, and nothing else."""
     if model.parameters is None:
         return PlanMemory({}, None, None, free_bytes, None, None, "the size of this model is not known")
     each = 0.5 if setup.method == "qlora" else setup.weight_bytes
-    weights = int(model.parameters * each)
-    learning = weights * 3 if setup.trains_all and setup.optimizer.startswith("adamw") else 0
-    is_too_large = free_bytes is not None and weights + learning > free_bytes
+    counted = {"weights": int(model.parameters * each)}
+    if setup.trains_all:
+        counted["gradients"] = counted["weights"]
+        counted["optimizer"] = int(model.parameters * optimizer_bytes(setup.optimizer, setup.weight_bytes))
+    is_too_large = free_bytes is not None and sum(counted.values()) > free_bytes
     return PlanMemory(
-        {"weights": weights},
+        counted,
         None,
         None,
         free_bytes,
         TOO_LARGE if is_too_large else None,
         None,
-        "only the weights are counted: what its layers keep is not known for this kind of network",
+        f"only {', '.join(counted)} are counted: what its layers keep is not known for this kind of network",
     )
 
 

@@ -79,10 +79,22 @@ def test_models_come_from_presets_and_folders_too(cli: Callable[..., Any], tmp_p
     assert folder["verdict"] == "fits"
 
 
-def test_what_is_not_known_is_null(cli: Callable[..., Any]) -> None:
-    found = memory(cli, "--model", "timm/resnet18.a1_in1k", "--hardware", "gpu:24GiB")
+def test_models_of_pictures_by_what_a_picture_leaves(cli: Callable[..., Any]) -> None:
+    model = ["--model", "timm/mobilenetv3_small_100.lamb_in1k", "--hardware", "gpu:24GiB"]
+    one, many = memory(cli, *model, "--batch-size", "8"), memory(cli, *model, "--batch-size", "80")
+    assert one["verdict"] == "fits"
+    assert many["components"]["activations"] > 5 * one["components"]["activations"]
+    assert memory(cli, *model, "--batch-size", "100000", code=TOO_LARGE)["verdict"] == "too-large"
+
+
+def test_what_is_not_known_is_null(cli: Callable[..., Any], tmp_path: Path) -> None:
+    detector = ["--model", "ustc-community/dfine-large-coco", "--hardware"]
+    found = memory(cli, *detector, "gpu:24GiB")
     assert found["total_bytes"] is None and found["verdict"] is None and found["error_margin"] is None
-    assert list(found["components"]) == ["weights"]
+    assert list(found["components"]) == ["weights", "gradients", "optimizer"]
+    assert found["components"]["optimizer"] == 2 * found["components"]["weights"] == 8 * 31_083_862
+    large = memory(cli, *detector, "gpu:0.3GiB", code=TOO_LARGE)
+    assert large["verdict"] == "too-large" and large["total_bytes"] is None
 
 
 @pytest.mark.parametrize(

@@ -180,12 +180,16 @@ def test_a_written_plan_is_what_train_starts_with_the_same_options(
 
 def test_a_plan_of_every_trained_task_is_the_plan_of_its_run(cli: Callable[..., Any], tmp_path: Path) -> None:
     from backends.registry import TASKS
+    from forge_tui.hardware import hardware_for
     from forge_tui.samples import sample_path
 
+    here = hardware_for("auto")
     for task in TASKS:
         written = tmp_path / f"{task.id}.toml"
         assert cli("plan", "--data", str(sample_path(task.id)), "--task", task.id, "-o", str(written)).code == DONE
-        assert kept(read_spec(written)) == kept(plan_run(Request(str(sample_path(task.id)), task.id)).spec)
+        assert kept(read_spec(written)) == kept(
+            plan_run(Request(str(sample_path(task.id)), task.id), hardware=here).spec
+        )
 
 
 def test_a_file_that_is_there_is_left_alone(cli: Callable[..., Any], table: Path, tmp_path: Path) -> None:

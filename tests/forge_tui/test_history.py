@@ -15,6 +15,7 @@ from forge_tui.planning import Request, make_plan
 from profiles.hardware import Cpu, Gpu, Hardware
 
 GIB = 2**30
+TASK = "text-classification"
 SPEC = """[run]
 name = "x"
 task = "text-classification"
@@ -66,9 +67,10 @@ def test_outcomes_are_those_of_finished_runs(finished: Callable[..., Path], own_
 def test_the_correction_is_the_median_on_the_same_device(finished: Callable[..., Path]) -> None:
     for number, took in enumerate((20, 30, 40), start=1):
         finished(number, took=took)
-    assert time_correction(outcomes(), "cpu") == (3.0, 3)
-    assert time_correction(outcomes(), "GPU-1") is None
-    assert time_correction((), "cpu") is None
+    assert time_correction(outcomes(), "cpu", TASK) == (3.0, 3)
+    assert time_correction(outcomes(), "GPU-1", TASK) is None
+    assert time_correction(outcomes(), "cpu", "tabular-regression") is None
+    assert time_correction((), "cpu", TASK) is None
 
 
 def test_a_plan_is_corrected_by_finished_runs(finished: Callable[..., Path], texts: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_table_in_the_memory_of_the_machine(tmp_path: Path) -> None:
     path.write_text("size,colour,answer\n" + "".join(f"{n},c{n % 4},{'yes' if n % 3 else 'no'}\n" for n in range(60)))
     roomy = make_plan(Request(str(path)), Hardware(memory_available_bytes=8 * GIB))
     assert roomy.memory.verdict == "fits"
-    assert make_plan(Request(str(path)), Hardware(memory_available_bytes=GIB // 4)).is_too_large
+    assert make_plan(Request(str(path)), Hardware(memory_available_bytes=GIB // 8)).is_too_large
     assert make_plan(Request(str(path)), Hardware()).memory.verdict is None
 
 

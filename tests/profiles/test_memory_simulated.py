@@ -1,0 +1,22 @@
+"""The benchmark that compares the estimate with what PyTorch keeps: a few of its cases, on tensors without content."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("case", ["llama: full, 16 bits", "distilbert: full, autocast", "qwen3: lora, q and v"])
+def test_the_estimate_is_near_what_is_kept(repository: Path, case: str) -> None:
+    pytest.importorskip("peft")
+    command = [sys.executable, str(repository / "benchmarks" / "memory_simulated.py"), "--json", "--only", case]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    told = json.loads(done.stdout)
+    assert told["rows"] and told["median_error"] <= 0.02
