@@ -107,7 +107,8 @@ def _better(place: Place, chosen: Option, known: Sequence[Option]) -> Option | N
     whole = _all_weights(place, chosen)
     if whole is not None:
         return whole
-    return min(larger, key=lambda each: (not is_free(each.model), each.model.parameters or 0), default=None)
+    tight = [each for each in larger if place.judged(each) is not None or place.has_memory(each)]
+    return min(tight, key=lambda each: (not is_free(each.model), each.model.parameters or 0), default=None)
 
 
 def _is_better(place: Place, model: Model, chosen: Model) -> bool:
@@ -179,8 +180,7 @@ def _no_room(place: Place, option: Option) -> str:
     if place.is_slow(option):
         return "slow on a CPU"
     judged = place.judged(option)
-    if judged is None:
-        return "whether there is room is not known, only the weights are counted"
+    assert judged is not None, "what cannot be estimated has room, or is not offered as better"
     return f"it takes {gib(judged.estimate.total_bytes)} or a little more, which is tight"
 
 

@@ -117,7 +117,8 @@ class Place:
         if judged is not None:
             return judged.estimate.total_bytes
         each = option.method.training_bytes + self._other_models(option.method) * option.method.weight_bytes
-        return int((option.model.parameters or 0) * each * _ROOM_FOR_THE_REST) + _CONTEXT_BYTES
+        a_row = _rules()["row_bytes"].get(option.model.kind, 0)
+        return int((option.model.parameters or 0) * (each * _ROOM_FOR_THE_REST + a_row)) + _CONTEXT_BYTES
 
     def _other_models(self, method: Method) -> int:
         strategy = find_strategy(self.strategy) if self.strategy is not None else None

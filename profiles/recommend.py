@@ -14,12 +14,13 @@ from backends.registry import TASKS, find_data
 from profiles.alternatives import BETTER, Alternative, alternatives
 from profiles.catalog import KIND_TASKS, Model, find_model, is_known, models_for
 from profiles.catalog_order import TOO_LARGE
-from profiles.device import Device
+from profiles.device import Device, cuda_warning
+from profiles.hardware_profiles import GIB
 from profiles.languages import language_name, languages_of
 from profiles.methods import Method, find_method, methods_for, named, require_method
 from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for, pair_of
 from profiles.starting_settings import Setting, Situation, starting_settings
-from profiles.strategies import Chosen, StrategyChoice, choose_strategy
+from profiles.strategies import Chosen, StrategyChoice, choose_strategy, warning_of
 
 _TOKENS_A_PARAMETER = 20
 _LONGEST = 2_048  # the most that the rules of the settings ask for
@@ -84,6 +85,7 @@ def recommend(
         parameters=model.parameters,
         architecture=model.shape.architecture if model.shape is not None else None,
         context=model.context,
+        free_gib=device.free_bytes / GIB if device.gpu is not None and device.free_bytes is not None else None,
     )
     others = alternatives(place, option, strategies, data, is_local)
     return Recommendation(
@@ -273,6 +275,7 @@ def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
     told = []
     if place.task not in model.tasks:
         told.append(f"{model.id} is not known to be good for {place.task}; its kind can do it")
+    told += [each for each in (warning_of(place.strategy, data), cuda_warning(device)) if each is not None]
     told += _against(place, model)
     if model.gated:
         told.append(f"{model.id} is gated: its licence must be accepted on the hub before it can be downloaded")

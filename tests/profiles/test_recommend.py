@@ -12,7 +12,7 @@ import profiles.options
 import profiles.recommend
 from backends.contract import DatasetProfile, TaskProposal, UsageError
 from backends.registry import TASK_DATA, TASKS
-from profiles.catalog import KIND_TASKS, Model, Shape, catalog, find_model
+from profiles.catalog import KIND_TASKS, Model, Shape, bytes_to_download, catalog, find_model
 from profiles.device import choose_device
 from profiles.hardware import Gpu, Hardware
 from profiles.hardware_profiles import GIB
@@ -478,3 +478,39 @@ def test_a_first_choice_for_a_gpu_is_not_taken_for_a_cpu() -> None:
 def test_a_preset_says_why_and_how_to_have_a_pretrained_model() -> None:
     reason = recommended("text-classification").model_reason
     assert "fine-tuning a pretrained model is the better way" in reason and "--model answerdotai/ModernBERT" in reason
+
+
+@pytest.mark.parametrize(
+    ("capability", "words"),
+    [
+        ("3.5", "no PyTorch of today"),
+        ("6.0", "CUDA 12"),
+        ("7.0", "CUDA 12"),
+        ("7.5", None),
+        ("9.0", None),
+        (None, None),
+    ],
+)
+def test_a_gpu_that_is_too_old_is_told(capability: str | None, words: str | None) -> None:
+    told = [each for each in recommended("image-classification", capability=capability).warnings if "PyTorch" in each]
+    assert len(told) == (words is not None) and all(str(words) in each for each in told)
+
+
+def test_trying_without_answers_to_check_is_warned_of() -> None:
+    told = recommended("text-generation", strategy="grpo").warnings
+    assert any("can be checked" in warning for warning in told)
+
+
+def test_a_detector_that_has_no_room_for_a_picture_is_not_offered() -> None:
+    found = recommended("object-detection", 4)
+    offered = [each.model.id for each in found.alternatives if each.model is not None]
+    assert found.settings["per_device_train_batch_size"].value == 1
+    assert "ustc-community/dfine-xlarge-coco" not in offered and "ustc-community/dfine-small-coco" in offered
+
+
+def test_advice_and_size_of_a_model_that_was_chosen() -> None:
+    found = recommended("text-generation", 141, model=find_model("openai/gpt-oss-20b"))
+    assert found.model_reason.startswith("you chose it. ") and "16 GB GPU" in found.model_reason
+    other = recommended("text-generation", 141, is_local=lambda model: False)
+    assert bytes_to_download(find_model("openai/gpt-oss-20b")) == 13_760_000_000
+    assert bytes_to_download(other.model) == 2 * (other.model.parameters or 0)
