@@ -19,7 +19,8 @@ _READS_NO_TEXT = ("trees", "image", "detector", "speech", "video")
 def model_json(model: Model, stands: Standing, local: bool) -> dict[str, Any]:
     """The object of a model in `models --json`; what is unknown is null."""
     content = asdict(model)
-    content["tasks"] = list(model.tasks)
+    for name in ("tasks", "knows", "languages"):
+        content[name] = list(content[name])
     content["license"], content["open_license"] = content.pop("licence"), content.pop("open_licence")
     if model.shape is not None:
         content["shape"] = _known(content["shape"])
@@ -106,11 +107,15 @@ def model_lines(model: Model, stands: Standing, folder: str | None) -> list[str]
         ("gated", known(model.gated)),
         ("chat template", known(model.chat_template)),
         ("instructions", known(model.instruct)),
+        ("languages", ", ".join(model.languages) or "unknown"),
+        ("published", "unknown" if model.published is None else str(model.published)),
         ("on this machine", folder or "no"),
         ("source", model.source),
     ]
     if model.active_parameters is not None:
         facts.insert(3, ("active", f"{model.active_parameters:,} on each token"))
+    if model.knows:
+        facts.insert(2, ("has learned", ", ".join(model.knows)))
     lines = [model.id, *(f"{name:<16} {text}" for name, text in facts)]
     if model.shape is not None:
         lines.append(f"{'shape':<16} {_shape_text(_known(asdict(model.shape)))}")

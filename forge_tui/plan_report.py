@@ -78,7 +78,7 @@ def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
     yield from _entry("data", _rows_text(plan), roles, width)
     yield from _entry("model", found.model.id, found.model_reason, width)
     if not found.is_local:
-        size = download_bytes(found.model.parameters, found.is_local)
+        size = download_bytes(found.model, found.is_local)
         yield from _entry("", "", f"to be downloaded{f', {gib(size)} or more' if size else ''}", width)
     if found.model.licence is not None:
         yield from _entry("", "", f"licence {found.model.licence}", width)

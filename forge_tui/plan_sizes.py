@@ -9,9 +9,10 @@ from typing import Any
 
 from backends.contract import DatasetProfile
 from backends.formats.split import rows_to_hold_out
+from profiles.catalog import Model, bytes_to_download
 
 # The last two checkpoints and the best are kept, with the weights in 32 bits and the two moments of Adam.
-_CHECKPOINTS, _CHECKPOINT_BYTES, _MODEL_BYTES, _DOWNLOAD_BYTES = 3, 12, 4, 2
+_CHECKPOINTS, _CHECKPOINT_BYTES, _MODEL_BYTES = 3, 12, 4
 _ADAPTER_SHARE = 0.02  # of the weights, about: 16 ranks on every linear layer of a 7 billion model are 0.6%
 _DEFAULT_FRACTION = 0.2
 
@@ -59,16 +60,14 @@ def total_steps(settings: Mapping[str, Any], train_rows: int | None) -> int | No
     return math.ceil(math.ceil(batches / (settings.get("gradient_accumulation_steps") or 1)) * epochs)
 
 
-def download_bytes(parameters: int | None, is_local: bool) -> int | None:
-    """The least that must be downloaded: weights are published in 16 bits or more."""
-    if is_local:
-        return 0
-    return None if parameters is None else parameters * _DOWNLOAD_BYTES
+def download_bytes(model: Model, is_local: bool) -> int | None:
+    """The least that must be downloaded."""
+    return 0 if is_local else bytes_to_download(model)
 
 
-def disk_bytes(parameters: int | None, method: str, is_local: bool) -> int | None:
+def disk_bytes(model: Model, method: str, is_local: bool) -> int | None:
     """About what the download, three checkpoints and the model, or its adapter, take; None where unknown."""
-    download = download_bytes(parameters, is_local)
+    parameters, download = model.parameters, download_bytes(model, is_local)
     if parameters is None or download is None:
         return None
     learned = parameters if method == "full" else int(parameters * _ADAPTER_SHARE)

@@ -37,7 +37,7 @@ from profiles.options import gib
 from profiles.plan_memory import PlanMemory
 from profiles.recommend import Recommendation, Wishes, recommend
 from profiles.starting_settings import Setting, known_settings
-from profiles.strategies import find_strategy
+from profiles.strategies import find_strategy, too_few_steps
 
 _NOT_LOOKED_AT = Device("unknown device", None, None, "", "the machine was not looked at")
 
@@ -147,7 +147,7 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     values = {name: each.value for name, each in settings.items()}
     stratified = task.label_role is not None and not task.numeric_label
     rows = row_counts(profile, request.preparation, values, stratified)
-    needed = disk_bytes(found.model.parameters, found.method.id, found.is_local)
+    needed = disk_bytes(found.model, found.method.id, found.is_local)
     free = hardware.disk_free_bytes if hardware is not None else None
     steps = total_steps(values, rows.train)
     return Plan(
@@ -163,7 +163,7 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
         time=plan_time(found, values, profile, rows, steps, device, hardware),
         needed_bytes=needed,
         free_bytes=free,
-        warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free)),
+        warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free, steps)),
     )
 
 
@@ -292,9 +292,17 @@ def _as_known(name: str, value: Any, task: TaskData, found: Recommendation) -> A
 
 
 def _warnings(
-    task: TaskData, found: Recommendation, hardware: Hardware | None, needed: int | None, free: int | None
+    task: TaskData,
+    found: Recommendation,
+    hardware: Hardware | None,
+    needed: int | None,
+    free: int | None,
+    steps: int | None,
 ) -> Iterator[str]:
     yield from found.warnings
+    short = too_few_steps(found.strategy.id, steps)
+    if short is not None:
+        yield short
     if not is_trained(task.id):
         yield f"this version cannot train {task.id} yet: the plan is for reading only"
     elif not found.is_local:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from backends.contract import DatasetProfile
-from profiles.catalog import Model
+from profiles.catalog import Model, bytes_to_download
+from profiles.languages import MANY
 from profiles.methods import find_method, methods_for
 from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for
 from profiles.strategies import StrategyChoice, find_strategy
@@ -15,7 +16,7 @@ FASTER, SMALLER, BETTER = "faster", "smaller", "better"
 FREER, HERE = "freer-licence", "already-here"
 MAKES_IT_FIT = "makes-it-fit"
 OTHER_STRATEGY, OTHER_TASK = "other-strategy", "other-task"
-_MUCH_FASTER = 0.6
+_MUCH_FASTER, _MUCH_LARGER = 0.6, 1.5
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def alternatives(
     place: Place, chosen: Option, strategies: StrategyChoice, data: DatasetProfile, is_local: Callable[[Model], bool]
 ) -> tuple[Alternative, ...]:
     """The alternatives to an option, each named once, under the first of its labels."""
-    known = [each for each in options_for(place) if not place.is_ruled_out(each)]
+    known = place.narrowed(each for each in options_for(place) if place.is_possible(each))
     named = {(chosen.model.id, chosen.method.id)}
     found: list[Alternative] = []
     for label, option, reason in _options(place, chosen, known, is_local):
@@ -96,19 +97,38 @@ def _smaller(place: Place, chosen: Option, known: Sequence[Option]) -> Option | 
 
 
 def _better(place: Place, chosen: Option, known: Sequence[Option]) -> Option | None:
-    """For a preset a pretrained model; else a larger model there is room for, all weights, or the next larger."""
+    """For a preset a pretrained model; else a larger one, by the same makers first; all weights; or what is tight."""
     if is_preset(chosen.model):
         return best_of(place, known)
-    size = chosen.model.parameters or 0
-    rank = place.rank(chosen.model)
-    larger = [each for each in known if (each.model.parameters or 0) >= 1.5 * size and place.rank(each.model) >= rank]
+    larger = [each for each in known if _is_better(place, each.model, chosen.model)]
     roomy = [each for each in larger if place.is_roomy(each)]
     if roomy:
-        return best_of(place, roomy, within_size=False)
+        return best_of(place, [each for each in roomy if _series(each.model) == _series(chosen.model)] or roomy)
     whole = _all_weights(place, chosen)
     if whole is not None:
         return whole
-    return min(larger, key=lambda each: (not is_free(each.model), each.model.parameters or 0), default=None)
+    tight = [each for each in larger if place.judged(each) is not None or place.has_memory(each)]
+    return min(tight, key=lambda each: (not is_free(each.model), each.model.parameters or 0), default=None)
+
+
+def _is_better(place: Place, model: Model, chosen: Model) -> bool:
+    """Whether there is a reason to think so, beside size: it is as new, of the same kind and knows as much.
+
+    Of models whose age is not known the catalog's word decides. A model for many languages is better than one for
+    those of the data only where it is newer.
+    """
+    if (model.parameters or 0) < _MUCH_LARGER * (chosen.parameters or 0) or place.rank(model) < 0:
+        return False
+    if model.kind != chosen.kind or (place.knows(chosen) and not place.knows(model)):
+        return False
+    if model.published is None or chosen.published is None:
+        return place.rank(model) >= place.rank(chosen)
+    is_wider = MANY in model.languages and bool(chosen.languages) and MANY not in chosen.languages
+    return model.published >= chosen.published + is_wider
+
+
+def _series(model: Model) -> tuple[str, str, str | None]:
+    return model.id.partition("/")[0], model.family, model.shape.architecture if model.shape is not None else None
 
 
 def _all_weights(place: Place, chosen: Option) -> Option | None:
@@ -160,16 +180,14 @@ def _no_room(place: Place, option: Option) -> str:
     if place.is_slow(option):
         return "slow on a CPU"
     judged = place.judged(option)
-    if judged is None:
-        return "whether there is room is not known, only the weights are counted"
+    assert judged is not None, "what cannot be estimated has room, or is not offered as better"
     return f"it takes {gib(judged.estimate.total_bytes)} or a little more, which is tight"
 
 
 def _download(model: Model) -> str:
-    """`3.2 GiB or more to download`: weights are published in 16 bits or more."""
-    if model.parameters is None:
-        return "to be downloaded"
-    return f"{gib(2 * model.parameters)} or more to download"
+    """`3.2 GiB or more to download`."""
+    size = bytes_to_download(model)
+    return "to be downloaded" if size is None else f"{gib(size)} or more to download"
 
 
 def _strategies(place: Place, strategies: StrategyChoice) -> Iterator[Alternative]:

@@ -102,7 +102,9 @@ class Model:
 
     `family` is the name of its TOML file, or of where it was found. `open_licence` says whether the licence permits
     commercial use without conditions worth a lawyer. `verdict` is one sentence of advice; a `first_choice` is what to
-    try first among the models of its kind and size.
+    try first among the models of its kind and size. `knows` are tasks that it was trained for already, `languages` the
+    codes of those it was made for, `many` for about fifty and more; both are empty where that is not known.
+    `published` is a year, and `download_bytes` the size of the published weights where they have fewer than 16 bits.
     """
 
     id: str
@@ -122,6 +124,11 @@ class Model:
     note: str | None = None
     verdict: str | None = None
     first_choice: bool = False
+    knows: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    published: int | None = None
+    lowercases: bool = False
+    download_bytes: int | None = None
 
 
 def catalog() -> tuple[Model, ...]:
@@ -170,6 +177,13 @@ def near_models(id: str, most: int = 3) -> tuple[str, ...]:
 def weights_bytes(parameters: int, bytes_per_parameter: float) -> int:
     """The memory that weights alone take: no training, and no use either, takes less."""
     return math.ceil(parameters * bytes_per_parameter)
+
+
+def bytes_to_download(model: Model) -> int | None:
+    """The least that must be downloaded: weights are published in 16 bits or more, unless the catalog knows better."""
+    if model.download_bytes is not None or model.parameters is None:
+        return model.download_bytes
+    return 2 * model.parameters
 
 
 def open_licence(licence: str | None) -> bool | None:
@@ -222,16 +236,31 @@ def _model(entry: Mapping[str, Any], family: str, where: str) -> Model:
     for needed in (each.name for each in fields(Model) if each.default is MISSING and each.name != "family"):
         if needed not in entry:
             raise UsageError(f"{where} has no key {needed!r}", "every model needs it", f"Add {needed} to it.")
-    values = _typed(Model, {key: value for key, value in entry.items() if key not in ("tasks", "shape")}, where)
+    lists = ("tasks", "knows", "languages")
+    values = _typed(Model, {key: value for key, value in entry.items() if key not in (*lists, "shape")}, where)
     tasks = _of_type(entry["tasks"], list, f"{where}: tasks", "a list of tasks")
     _check_one_of(values["kind"], KINDS, f"{where}: kind")
     for task in tasks:
         _check_one_of(task, tuple(data.id for data in TASK_DATA), f"{where}: tasks")
         _check_one_of(task, sorted(KIND_TASKS[values["kind"]]), f"{where}: tasks of a model of kind {values['kind']}")
+    knows = _of_type(entry.get("knows", []), list, f"{where}: knows", "a list of tasks")
+    for task in knows:
+        _check_one_of(task, tasks, f"{where}: knows")
+    languages = _of_type(entry.get("languages", []), list, f"{where}: languages", "a list of codes")
+    for code in languages:
+        _of_type(code, str, f"{where}: languages", "a list of codes")
     if (licence := values.get("licence")) is not None:
         _check_one_of(licence, sorted(OPEN_LICENCES | CONDITIONAL_LICENCES), f"{where}: licence")
     shape = read_shape(entry["shape"], f"{where}: shape") if "shape" in entry else None
-    return Model(**values, family=family, tasks=tuple(tasks), shape=shape, open_licence=open_licence(licence))
+    return Model(
+        **values,
+        family=family,
+        tasks=tuple(tasks),
+        knows=tuple(knows),
+        languages=tuple(languages),
+        shape=shape,
+        open_licence=open_licence(licence),
+    )
 
 
 def read_shape(entry: object, where: str) -> Shape:

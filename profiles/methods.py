@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backends.contract import UsageError, nearest
 from backends.registry import TASKS
+from profiles.device import capability_of
 from profiles.hardware import Gpu
 
 # bitsandbytes 0.50, installation guide: 4-bit weights need compute capability 6.0.
@@ -91,16 +92,9 @@ def _why_not(
     if not pretrained and method.id != "full":
         return f"{method.id} adapts weights that already know something; random ones know nothing"
     if method.id == "qlora":
-        capability = _capability(gpu)
+        capability = capability_of(gpu)
         if gpu is None and not asked:
             return "on a CPU it saves memory and costs much time"
         if capability is not None and capability < _OLDEST_FOR_4_BITS:
             return f"4-bit weights need compute capability 6.0, and this GPU has {capability[0]}.{capability[1]}"
     return None
-
-
-def _capability(gpu: Gpu | None) -> tuple[int, int] | None:
-    if gpu is None or gpu.compute_capability is None:
-        return None
-    major, _, minor = gpu.compute_capability.partition(".")
-    return int(major), int(minor or 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from profiles.catalog import Model, models_for, weights_bytes
 from profiles.device import Device
 from profiles.fit import FITS, TOO_LARGE, Judgement, judge
 from profiles.hardware_profiles import GIB
+from profiles.languages import MANY
 from profiles.methods import Method, methods_for
 from profiles.plan_memory import shape_of
 from profiles.strategies import find_strategy
@@ -57,7 +58,8 @@ class Option:
 class Place:
     """What a run is planned for; `length` is that of the median row in tokens, `languages` those of source and target.
 
-    `longest` are the tokens of a row that there must be room for. None where not known, or where it does not matter.
+    `longest` are the tokens of a row that there must be room for, `written` the languages of its texts, as far as they
+    can be told. None where not known, or where it does not matter.
     """
 
     task: str
@@ -66,6 +68,8 @@ class Place:
     length: int | None = None
     languages: tuple[str, str] | None = None
     longest: int | None = None
+    written: tuple[str, ...] = ()
+    rows: int | None = None
 
     def judged(self, option: Option) -> Judgement | None:
         """The memory of training one row at a time, and whether it fits; None where the network is not known."""
@@ -84,13 +88,21 @@ class Place:
 
         Where the network is not known, a rule of thumb says whether there is room to spare.
         """
-        parameters, free = option.model.parameters, self.device.free_bytes
-        judged = self.judged(option)
+        return not self.is_slow(option) and self.has_memory(option)
+
+    def has_memory(self, option: Option) -> bool:
+        """Whether it fits by the estimate with its margin, however long it takes; what has no known size does not."""
+        free, judged = self.device.free_bytes, self.judged(option)
         if judged is not None:
-            return not self.is_slow(option) and judged.verdict in (FITS, None)
-        if parameters is None:  # presets, and models of which the catalog says that they are a first choice
-            return is_preset(option.model) or option.model.first_choice
-        return not self.is_slow(option) and (free is None or self.training_bytes(option) <= free)
+            return judged.verdict in (FITS, None)
+        if option.model.parameters is None:
+            return is_preset(option.model)
+        return free is None or self.training_bytes(option) <= free
+
+    def is_possible(self, option: Option) -> bool:
+        """Whether an option may be offered: nothing rules it out, and the size of the model is known."""
+        is_sized = option.model.parameters is not None or is_preset(option.model)
+        return is_sized and not self.is_ruled_out(option)
 
     def is_slow(self, option: Option) -> bool:
         """Whether the model is larger than is sensible without a GPU, or where nobody knows how much is free."""
@@ -105,7 +117,8 @@ class Place:
         if judged is not None:
             return judged.estimate.total_bytes
         each = option.method.training_bytes + self._other_models(option.method) * option.method.weight_bytes
-        return int((option.model.parameters or 0) * each * _ROOM_FOR_THE_REST) + _CONTEXT_BYTES
+        a_row = _rules()["row_bytes"].get(option.model.kind, 0)
+        return int((option.model.parameters or 0) * (each * _ROOM_FOR_THE_REST + a_row)) + _CONTEXT_BYTES
 
     def _other_models(self, method: Method) -> int:
         strategy = find_strategy(self.strategy) if self.strategy is not None else None
@@ -116,8 +129,36 @@ class Place:
     def suits(self, model: Model) -> bool:
         """Whether the model is what the strategy starts from: a base model, or one that has learned to answer."""
         if self.strategy is None:
-            return True
+            return model.instruct or self.task not in _rules()["answered"]
         return model.instruct != (self.strategy in _FROM_BASE)
+
+    def speaks(self, model: Model) -> bool | None:
+        """Whether a model was made for the languages of the data; None where one of them is not known."""
+        if not self.written or not model.languages:
+            return None
+        return MANY in model.languages or set(self.written) <= set(model.languages)
+
+    def keeps_case(self, model: Model) -> bool:
+        """Whether capital letters reach the model, where the task needs them."""
+        return not model.lowercases or self.task not in _rules()["needs_case"]
+
+    def knows(self, model: Model) -> bool:
+        """Whether a model has learned the task already, and the data is not so much that this makes no difference."""
+        bound = _rules()["knows_below"].get(self.task)
+        return self.task in model.knows and (bound is None or self.rows is None or self.rows < bound)
+
+    def narrowed(self, options: Iterable[Option]) -> list[Option]:
+        """The options without those that the data speaks against, as long as something possible is left.
+
+        Models for other languages go first, then those that the strategy does not start from, then those that lose
+        what the task needs.
+        """
+        left = list(options)
+        wanted: tuple[Callable[[Model], bool | None], ...] = (self.speaks, self.suits, self.keeps_case)
+        for is_wanted in wanted:
+            kept = [each for each in left if is_wanted(each.model)]
+            left = kept if any(self.is_possible(each) for each in kept) else left
+        return left
 
     def methods(self, model: Model) -> tuple[Method, ...]:
         """The methods to offer for a model, the one to take where there is room first."""
@@ -144,15 +185,14 @@ class Place:
     def rank(self, model: Model) -> int:
         """How early a model is taken for the task by what is known of it, beside its size and its terms.
 
-        First choices of the catalog come before others; one of two languages that are not those of the data comes last.
+        Those of the right kind come first, then those that have learned the task, then first choices of the catalog.
+        One that translates between other languages than those of the data comes last, one between these two first.
         """
-        pair = _PAIR.search(model.id)
-        if self.task == "translation" and pair is not None and pair.groups() != self.languages:
-            return -1
-        if self.task == "translation" and pair is not None:
-            return 3
-        first_kind = _rules()["first_kind"].get(self.task)
-        return 2 * (model.kind == first_kind) + model.first_choice
+        pair = pair_of(model) if self.task == "translation" else None
+        if pair is not None:
+            return 8 if pair == self.languages else -1
+        is_first = model.kind == _rules()["first_kind"].get(self.task)
+        return 4 * is_first + 2 * self.knows(model) + model.first_choice
 
 
 @lru_cache(maxsize=2048)
@@ -164,6 +204,12 @@ def _judged(place: Place, option: Option) -> Judgement | None:
     least = {"per_device_train_batch_size": 1, **({"max_length": place.longest} if place.longest else {})}
     setup = trainer_setup(option.model, option.method.id, least, on_gpu, place.task, place.strategy)
     return judge(replace(option.model, shape=shape), setup, place.device.free_bytes, on_gpu)
+
+
+def pair_of(model: Model) -> tuple[str, str] | None:
+    """The languages from which and to which a model translates, where it can do nothing else."""
+    found = _PAIR.search(model.id)
+    return (found[1], found[2]) if found is not None else None
 
 
 def is_preset(model: Model) -> bool:
@@ -187,15 +233,25 @@ def options_for(place: Place, wanted: Method | None = None) -> tuple[Option, ...
 
 
 def best_of(place: Place, options: Iterable[Option], within_size: bool = True) -> Option | None:
-    """The option to take first: of those with room and of a sensible size the best, else the leanest."""
-    known = list(options)
-    roomy = [each for each in known if place.is_roomy(each) and not place.is_ruled_out(each)]
+    """The option to take first: of those with room and of a sensible size the best, else the leanest.
+
+    Where there is memory and only time is short, the smallest of the first choices.
+    """
+    known = place.narrowed(options)
+    possible = [each for each in known if place.is_possible(each)]
+    roomy = [each for each in possible if place.is_roomy(each)]
     if within_size:
         roomy = [each for each in roomy if (each.model.parameters or 0) <= _largest(each.model.kind, True)] or roomy
     if roomy:
         return max(roomy, key=place.quality)
-    possible = [each for each in known if not place.is_ruled_out(each)] or known
-    return min(possible, key=lambda each: (place.training_bytes(each), not is_free(each.model)), default=None)
+
+    def size(each: Option) -> tuple[bool, int, bool]:
+        return each.model.parameters is None, place.training_bytes(each), not is_free(each.model)
+
+    slow = [each for each in possible if place.has_memory(each)]
+    if slow:
+        return min(slow, key=lambda each: (not is_free(each.model), -place.rank(each.model), size(each)))
+    return min(possible or known, key=size, default=None)
 
 
 @cache

@@ -6,19 +6,21 @@ such a model; where the layers of a network are not known, only its weights are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backends.contract import DatasetProfile, UsageError
 from backends.registry import TASKS, find_data
-from profiles.alternatives import Alternative, alternatives
+from profiles.alternatives import BETTER, Alternative, alternatives
 from profiles.catalog import KIND_TASKS, Model, find_model, is_known, models_for
 from profiles.catalog_order import TOO_LARGE
-from profiles.device import Device
+from profiles.device import Device, cuda_warning
+from profiles.hardware_profiles import GIB
+from profiles.languages import language_name, languages_of
 from profiles.methods import Method, find_method, methods_for, named, require_method
-from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for
+from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for, pair_of
 from profiles.starting_settings import Setting, Situation, starting_settings
-from profiles.strategies import Chosen, StrategyChoice, choose_strategy
+from profiles.strategies import Chosen, StrategyChoice, choose_strategy, warning_of
 
 _TOKENS_A_PARAMETER = 20
 _LONGEST = 2_048  # the most that the rules of the settings ask for
@@ -69,11 +71,10 @@ def recommend(
     """
     wishes = wishes or Wishes()
     wanted_model = wishes.model
-    if wanted_model is not None:
-        _require_able(wanted_model, task)
+    if wanted_model is not None and task not in KIND_TASKS[wanted_model.kind]:
+        raise _unable(wanted_model, _place(task, data, device, choose_strategy(task, data, wishes.strategy).first.id))
     strategies = choose_strategy(task, data, wishes.strategy, _is_base(wanted_model))
-    length = (data.stats.get("lengths") or {}).get("median")
-    place = Place(task, strategies.first.id, device, length, _languages(data), _longest(data))
+    place = _place(task, data, device, strategies.first.id)
     option = _choose(place, wishes)
     model, method = option.model, option.method
     situation = Situation(
@@ -84,21 +85,22 @@ def recommend(
         parameters=model.parameters,
         architecture=model.shape.architecture if model.shape is not None else None,
         context=model.context,
+        free_gib=device.free_bytes / GIB if device.gpu is not None and device.free_bytes is not None else None,
     )
-    ruled_out = place.is_ruled_out(option)
+    others = alternatives(place, option, strategies, data, is_local)
     return Recommendation(
         task=task,
         strategy=_only_named(strategies, data, task),
         model=model,
-        model_reason=_model_reason(place, option, wishes, is_local(model)),
+        model_reason=_model_reason(place, option, wishes, is_local(model), others),
         is_local=is_preset(model) or is_local(model),
         method=method,
         method_reason=_method_reason(place, option, wishes),
         settings=starting_settings(situation, data),
         weights_bytes=option.weights_bytes,
         available_bytes=device.free_bytes,
-        verdict=TOO_LARGE if ruled_out else None,
-        alternatives=alternatives(place, option, strategies, data, is_local),
+        verdict=TOO_LARGE if place.is_ruled_out(option) else None,
+        alternatives=others,
         warnings=tuple(_warnings(place, option, data)),
     )
 
@@ -124,24 +126,33 @@ def _is_base(model: Model | None) -> bool | None:
     return not model.instruct
 
 
-def _languages(data: DatasetProfile) -> tuple[str, str] | None:
-    """The languages of source and target where the columns are called by their codes."""
-    pair = data.columns.get("source", ""), data.columns.get("target", "")
-    return pair if all(len(each) in (2, 3) and each.isalpha() and each.islower() for each in pair) else None
+def _place(task: str, data: DatasetProfile, device: Device, strategy: str | None) -> Place:
+    languages = languages_of(replace(data, task=task))
+    pair = (languages[0], languages[-1]) if task == "translation" else (None, None)
+    return Place(
+        task,
+        strategy,
+        device,
+        length=(data.stats.get("lengths") or {}).get("median"),
+        languages=(pair[0], pair[1]) if pair[0] is not None and pair[1] is not None else None,
+        longest=_longest(data),
+        written=tuple(each for each in languages if each is not None),
+        rows=data.training_rows,
+    )
 
 
 # --- the model and its method ------------------------------------------------------------------------------------
 
 
-def _require_able(model: Model, task: str) -> None:
-    """Refuse a model whose class cannot do the task, whatever it was trained on."""
-    if task in KIND_TASKS[model.kind]:
-        return
-    able = [each for each in models_for(task) if is_free(each) or is_preset(each)] or list(models_for(task))
-    kinds = dict.fromkeys(named(kind) for kind, tasks in KIND_TASKS.items() if task in tasks)
-    raise UsageError(
-        f"{model.id} cannot do {task}",
-        f"it is {named(model.kind)}, and {task} takes {' or '.join(kinds)}",
+def _unable(model: Model, place: Place) -> UsageError:
+    """The refusal of a model whose class cannot do the task, whatever it was trained on, with those to take instead."""
+    options = place.narrowed(options_for(place))
+    able = [each.model for each in sorted(options, key=place.quality, reverse=True) if place.is_roomy(each)]
+    able = able or [each.model for each in options] or list(models_for(place.task))
+    kinds = dict.fromkeys(named(kind) for kind, tasks in KIND_TASKS.items() if place.task in tasks)
+    return UsageError(
+        f"{model.id} cannot do {place.task}",
+        f"it is {named(model.kind)}, and {place.task} takes {' or '.join(kinds)}",
         f"Choose {', '.join(each.id for each in able[:3])}; or leave --model out."
         if able
         else "Leave --model out, or choose another task.",
@@ -181,32 +192,61 @@ def _kinds_of(task: str) -> list[str]:
 # --- reasons -----------------------------------------------------------------------------------------------------
 
 
-def _model_reason(place: Place, option: Option, wishes: Wishes, is_local: bool) -> str:
-    model, free = option.model, place.device.free_bytes
+def _model_reason(place: Place, option: Option, wishes: Wishes, is_local: bool, others: Sequence[Alternative]) -> str:
+    model = option.model
+    advice = model.verdict.rstrip(".") if model.verdict else None
     if wishes.model is not None:
-        return "you chose it"
+        return ". ".join(each for each in ("you chose it", advice) if each)
     if is_preset(model):
         if find_data(place.task).is_tabular:
             return "on tables gradient-boosted trees are the strongest start, and they need no download"
-        return "it needs no download and trains on any machine; a pretrained model usually scores higher, see below"
+        return _why_from_scratch(others)
     size = in_words(model.parameters)
     if place.is_ruled_out(option):
         return f"even this smallest of the models for {place.task}, {size} parameters, does not fit"
+    reads = f" for {_named_languages(place)}" if place.speaks(model) else ""
     if not place.is_roomy(option):
-        return f"of the models for {place.task} it needs the least memory, {size} parameters"
-    terms = "open " if is_free(model) else ""
-    where = "a CPU, on which larger ones take very long" if place.device.gpu is None else "this GPU"
-    if place.device.gpu is not None and free is not None:
-        where = f"{gib(free)} of GPU memory"
-    suits = "" if place.strategy is None else _learned(model.instruct)
-    advice = model.verdict.rstrip(".") if model.first_choice and model.verdict else None
-    if model.first_choice:
-        chosen = f"{'an open' if terms else 'a'} first choice of a sensible size for {where}, {size} parameters"
-    else:
-        reads = " that read most of your rows whole" if place.length is not None and model.context is not None else ""
-        chosen = f"of the {terms}models{suits}{reads} the largest of a sensible size for {where}, {size} parameters"
+        if place.has_memory(option):
+            return f"of the models{reads} the quickest, {size} parameters; still a step takes long {_where(place)}"
+        return f"of the models{reads} that can be used for {place.task} it needs the least memory, {size} parameters"
+    chosen = f"{_why_chosen(place, model, reads)} {_where(place)}, {size} parameters"
     here = f"{chosen}; it is on this machine" if is_local else chosen
-    return ". ".join(each for each in (here, advice) if each)
+    return ". ".join(each for each in (here, advice if model.first_choice else None) if each)
+
+
+def _why_from_scratch(others: Sequence[Alternative]) -> str:
+    """Why a preset is taken although a pretrained model is better, with how to have that one."""
+    why = "it starts from random weights since nothing is downloaded unasked, and it trains on any machine"
+    better = next((each.model for each in others if each.label == BETTER), None)
+    if better is None:
+        return why
+    return f"{why}; fine-tuning a pretrained model is the better way and usually scores higher: --model {better.id}"
+
+
+def _why_chosen(place: Place, model: Model, reads: str) -> str:
+    if place.task == "translation" and pair_of(model) is not None:
+        return f"it translates{reads} already and does nothing else: small and hard to beat"
+    terms = "open " if is_free(model) else ""
+    if place.knows(model):
+        return f"{'an open' if terms else 'a'} model{reads} that has learned the task already, of a sensible size"
+    if model.first_choice:
+        return f"{'an open' if terms else 'a'} first choice{reads} of a sensible size"
+    suits = "" if place.strategy is None else _learned(model.instruct)
+    whole = " that read most of your rows whole" if place.length is not None and model.context is not None else ""
+    return f"of the {terms}models{reads}{suits}{whole} the largest of a sensible size"
+
+
+def _where(place: Place) -> str:
+    free = place.device.free_bytes
+    if place.device.gpu is None:
+        return "for a CPU, on which larger ones take very long"
+    return "for this GPU" if free is None else f"for {gib(free)} of GPU memory"
+
+
+def _named_languages(place: Place) -> str:
+    if place.languages is not None:
+        return f"{language_name(place.languages[0])} to {language_name(place.languages[1])}"
+    return " and ".join(language_name(each) for each in place.written)
 
 
 def _learned(instruct: bool) -> str:
@@ -235,6 +275,8 @@ def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
     told = []
     if place.task not in model.tasks:
         told.append(f"{model.id} is not known to be good for {place.task}; its kind can do it")
+    told += [each for each in (warning_of(place.strategy, data), cuda_warning(device)) if each is not None]
+    told += _against(place, model)
     if model.gated:
         told.append(f"{model.id} is gated: its licence must be accepted on the hub before it can be downloaded")
     if model.licence is not None and model.open_licence is False:
@@ -253,3 +295,17 @@ def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
                 f"nothing, which takes about {in_words(wanted)} at this size (Hoffmann et al. 2022)"
             )
     return told
+
+
+def _against(place: Place, model: Model) -> Iterator[str]:
+    """What in the data speaks against a model."""
+    pair = pair_of(model)
+    if place.task == "translation" and pair is not None:
+        if place.languages is not None and pair != place.languages:
+            made = f"{language_name(pair[0])} to {language_name(pair[1])}"
+            yield f"{model.id} translates {made} only, and your data goes from {_named_languages(place)}"
+    elif place.speaks(model) is False:
+        languages = " and ".join(language_name(each) for each in model.languages)
+        yield f"{model.id} was made for {languages}, and your data seems to be {_named_languages(place)}"
+    if not place.keeps_case(model):
+        yield f"{model.id} makes all letters small, and names are found by their capitals"

@@ -1,10 +1,11 @@
 """Where to start: the settings for a task, its data, its model and its method, each with its reason and its source.
 
 One TOML file a family of tasks lies in `profiles/settings/`. For each setting the first `[[rule]]` holds whose
-conditions all do: `rows_below`, `rows_from` (training rows), `parameters_below`, `parameters_from` (of the model;
-neither holds where they are unknown), and `task`, `strategy`, `method`, `from_scratch` and `architecture`, which name
-one value or several. A `[[length]]` takes its value from the data: room for 95% of what stands under `of` in the
-statistics, from `least` up to `most` and never more than the model reads; `longer` is what becomes of longer texts.
+conditions all do: `rows_below`, `rows_from` (training rows), `parameters_below`, `parameters_from` (of the model),
+`free_gib_below`, `free_gib_from` (memory of the GPU; no bound holds where its number is unknown), and `task`,
+`strategy`, `method`, `from_scratch` and `architecture`, which name one value or several. A `[[length]]` takes its value
+from the data: room for 95% of what stands under `of` in the statistics, from `least` up to `most` and never more than
+the model reads; `longer` is what becomes of longer texts.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _FAMILIES = {
     "speech-recognition": "speech",
     "video-classification": "video",
 }
-_BOUNDS = ("rows", "parameters")
+_BOUNDS = ("rows", "parameters", "free_gib")
 _NAMED = ("task", "strategy", "method", "from_scratch", "architecture")
 _SHORTEST = 16
 _OF_EVERY_TASK = ("weight_decay", "per_device_eval_batch_size", "logging_steps", "eval_fraction", "seed")
@@ -52,7 +53,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Situation:
-    """What the settings depend on; `context` is the longest input of the model in tokens, None where unknown."""
+    """What the settings depend on; what is unknown is None.
+
+    `context` is the longest input of the model in tokens, `free_gib` the free memory of the GPU, where there is one.
+    """
 
     task: str
     method: str
@@ -61,6 +65,7 @@ class Situation:
     parameters: int | None = None
     architecture: str | None = None
     context: int | None = None
+    free_gib: float | None = None
 
 
 @cache

@@ -26,6 +26,7 @@ class Strategy:
     """A way to train a language model; `learns_from` are the kinds of rows it can use.
 
     `other_models` are in memory beside the one that learns; where adapters learn, some of them are the same model.
+    `checkable` says that every answer must be one that can be checked; under `fewest_steps` hardly anything is learned.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Strategy:
     task: str = "text-generation"
     other_models: int = 0
     other_models_of_adapters: int = 0
+    checkable: bool = False
+    fewest_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def choose_strategy(
             f"Use --task {strategy.task}{'' if strategy.task == REWARD_TASK else f' --strategy {strategy.id}'}.",
         )
     if strategy is not None and holds not in strategy.learns_from:
-        able = [each.id for each in strategies() if holds in each.learns_from and each.task == task]
+        fed = [each for each in strategies() if holds in each.learns_from and each.task == task]
+        able = [each.id for each in fed if is_checkable(data) or not each.checkable]
         needed = " or ".join(_HELD[each] for each in strategy.learns_from)
         raise UsageError(
             f"{strategy.id} cannot learn from this data",
@@ -132,6 +136,33 @@ def choose_strategy(
     return StrategyChoice(Chosen(strategy.id, f"you chose it: {strategy.what}"), others)
 
 
+def is_checkable(data: DatasetProfile) -> bool:
+    """Whether the data desk has found that every answer can be checked."""
+    return any(each.strategy == "grpo" for each in data.proposals)
+
+
+def warning_of(strategy: str | None, data: DatasetProfile) -> str | None:
+    """What in the data speaks against a strategy that was asked for."""
+    if strategy is None or not find_strategy(strategy).checkable or is_checkable(data):
+        return None
+    return (
+        f"{strategy} learns from answers that can be checked, and those of your rows are free texts: it needs a "
+        "function of your own that says how good an answer is; --strategy sft learns from them as they are"
+    )
+
+
+def too_few_steps(strategy: str | None, steps: int | None) -> str | None:
+    """That a run is too short to teach anything by its strategy, where it is."""
+    least = find_strategy(strategy).fewest_steps if strategy is not None else None
+    if least is None or steps is None or steps >= least:
+        return None
+    taken = "1 step is" if steps == 1 else f"{steps} steps are"
+    return (
+        f"{taken} few for {strategy}: hardly anything changes in under {least}; more rows, or more passes "
+        "(--set num_train_epochs=N)"
+    )
+
+
 def _held(data: DatasetProfile) -> str:
     """What the rows hold; texts that the desk reads as dialogues are answers."""
     holds = held_by(data.columns)
@@ -141,7 +172,7 @@ def _held(data: DatasetProfile) -> str:
 
 def _ranked(holds: str, data: DatasetProfile, base_model: bool) -> tuple[Chosen, ...]:
     """The strategies for rows of a kind; what is only for checkable answers needs the desk to have found some."""
-    checkable = any(each.strategy == "grpo" for each in data.proposals)
+    checkable = is_checkable(data)
     rules = (each for each in _tables()["rule"] if each.get("base_model", base_model) == base_model)
     rule = next(each for each in rules if each["holds"] == holds)
     others = [each for each in rule.get("alternatives", ()) if checkable or not each.get("checkable")]

@@ -21,7 +21,7 @@ from profiles.hardware import Gpu, Hardware
 
 KEYS = (
     "id family kind tasks source shape parameters active_parameters context gated chat_template instruct note verdict "
-    "first_choice license open_license weights_bytes local fit"
+    "first_choice knows languages published lowercases download_bytes license open_license weights_bytes local fit"
 ).split()
 BERT: dict[str, Any] = {
     "model_type": "bert",

@@ -11,6 +11,7 @@ import pytest
 from backends.contract import DatasetProfile
 from backends.formats.split import split_rows
 from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from profiles.catalog import Model
 
 SETTINGS = {"num_train_epochs": 3.0, "per_device_train_batch_size": 16}
 
@@ -71,15 +72,20 @@ def test_steps(settings: dict[str, Any], steps: int | None) -> None:
     assert total_steps(settings, 100) == steps
 
 
+def model(parameters: int | None, download_bytes: int | None = None) -> Model:
+    return Model("a/model", "made", "causal-lm", (), "made", parameters=parameters, download_bytes=download_bytes)
+
+
 @pytest.mark.parametrize(
-    ("parameters", "method", "is_local", "needed"),
+    ("made", "method", "is_local", "needed"),
     [
-        (1000, "full", True, 40_000),
-        (1000, "full", False, 42_000),
-        (1000, "lora", False, 2_800),
-        (None, "full", True, None),
-        (None, "full", False, None),
+        (model(1000), "full", True, 40_000),
+        (model(1000), "full", False, 42_000),
+        (model(1000), "lora", False, 2_800),
+        (model(1000, download_bytes=600), "lora", False, 1_400),
+        (model(None), "full", True, None),
+        (model(None), "full", False, None),
     ],
 )
-def test_bytes_on_disk(parameters: int | None, method: str, is_local: bool, needed: int | None) -> None:
-    assert disk_bytes(parameters, method, is_local) == needed
+def test_bytes_on_disk(made: Model, method: str, is_local: bool, needed: int | None) -> None:
+    assert disk_bytes(made, method, is_local) == needed

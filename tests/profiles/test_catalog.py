@@ -113,6 +113,9 @@ def test_an_entry_is_whole(model: Model) -> None:
     for text in (model.note, model.verdict, model.source):
         assert text is None or (text.strip() and "\n" not in text)
     assert model.open_licence is (None if model.licence is None else model.licence in OPEN_LICENCES)
+    assert set(model.knows) <= set(model.tasks)
+    assert all(re.fullmatch(r"[a-z]{2}|many", code) for code in model.languages)
+    assert model.published is None or 2017 < model.published < 2027
     if model.instruct:
         assert model.chat_template is not False
     if model.first_choice:

@@ -12,7 +12,7 @@ import profiles.options
 import profiles.recommend
 from backends.contract import DatasetProfile, TaskProposal, UsageError
 from backends.registry import TASK_DATA, TASKS
-from profiles.catalog import KIND_TASKS, Model, Shape, catalog, find_model
+from profiles.catalog import KIND_TASKS, Model, Shape, bytes_to_download, catalog, find_model
 from profiles.device import choose_device
 from profiles.hardware import Gpu, Hardware
 from profiles.hardware_profiles import GIB
@@ -164,7 +164,7 @@ def test_a_first_choice_of_the_catalog_is_taken_first_and_its_advice_told(models
     models(
         language_model("a/larger", 43 * MILLION, **facts),
         language_model("a/chosen", 31 * MILLION, first_choice=True, verdict="Start with it.", **facts),
-        language_model("a/light", None, first_choice=True, **facts),
+        language_model("a/light", 10 * MILLION, first_choice=True, **facts),
     )
     found = recommended("object-detection")
     assert found.model.id == "a/chosen" and "Start with it" in found.model_reason
@@ -338,3 +338,179 @@ def test_a_task_without_any_model_says_so(models: Callable[..., None]) -> None:
 def test_how_much_text_pretraining_takes(tokens: int, warned: bool) -> None:
     found = recommended("text-generation", roles=("text",), tokens_about=tokens)
     assert any("Hoffmann" in warning for warning in found.warnings) == warned
+
+
+# --- what the data says of the model -----------------------------------------------------------------------------
+
+CHINESE, GERMAN = (
+    "识别并解释给定列表中的两个科学理论",
+    "Das ist nicht der Ort, an dem wir uns mit den anderen treffen und es wird",
+)
+ENGLISH = "This is not what the others were told, and you can see that it was the best for all of them"
+
+
+def written(task: str, text: str, answer: str = "", **options: Any) -> DatasetProfile:
+    pieces = [{"text": text, "learned": False}, {"text": answer or text, "learned": True}]
+    return data(task, preview=[{"where": "row 1", "pieces": pieces}], **options)
+
+
+@pytest.mark.parametrize("memory", ["cpu", 4, 24])
+def test_a_model_was_made_for_the_language_of_the_data(memory: Any) -> None:
+    found = recommended("text-generation", memory, profile=written("text-generation", CHINESE))
+    offered = [found.model, *(each.model for each in found.alternatives if each.model is not None)]
+    assert found.model.id.startswith("Qwen/Qwen3-") and "Chinese" in found.model_reason
+    assert all("many" in model.languages for model in offered)
+
+
+def test_a_model_for_another_language_is_warned_of() -> None:
+    chosen = find_model("HuggingFaceTB/SmolLM2-135M-Instruct")
+    told = recommended("text-generation", model=chosen, profile=written("text-generation", CHINESE)).warnings
+    assert any("made for English" in warning and "Chinese" in warning for warning in told)
+    told = recommended("text-generation", model=chosen, profile=written("text-generation", ENGLISH)).warnings
+    assert not any("made for" in warning for warning in told)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "first"),
+    [
+        (ENGLISH, GERMAN, "Helsinki-NLP/opus-mt-en-de"),
+        (GERMAN, ENGLISH, "Helsinki-NLP/opus-mt-de-en"),
+        (CHINESE, ENGLISH, "facebook/m2m100_418M"),
+        ("12", "13", "facebook/m2m100_418M"),
+    ],
+)
+@pytest.mark.parametrize("memory", ["cpu", 24])
+def test_translation_starts_from_a_model_that_translates(source: str, target: str, first: str, memory: Any) -> None:
+    found = recommended("translation", memory, profile=written("translation", source, target))
+    assert found.model.id == first and "already" in found.model_reason
+
+
+def test_a_model_that_translates_the_other_way_is_warned_of() -> None:
+    chosen, profile = find_model("Helsinki-NLP/opus-mt-de-en"), written("translation", ENGLISH, GERMAN)
+    told = recommended("translation", model=chosen, profile=profile).warnings
+    assert any("German to English only" in warning and "English to German" in warning for warning in told)
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "memory", "first"),
+    [
+        ("extractive-question-answering", 740, "cpu", "deepset/roberta-base-squad2"),
+        ("extractive-question-answering", 740, 24, "deepset/roberta-base-squad2"),
+        ("extractive-question-answering", 90_000, 24, "answerdotai/ModernBERT-large"),
+        ("video-classification", 16, 24, "MCG-NJU/videomae-base-finetuned-kinetics"),
+    ],
+)
+def test_with_few_rows_a_model_that_knows_the_task_comes_first(task: str, rows: int, memory: Any, first: str) -> None:
+    found = recommended(task, memory, rows=rows)
+    assert found.model.id == first
+    assert ("learned the task already" in found.model_reason) == (rows < 20_000)
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("strategy", ["sft", "dpo", "kto", "grpo"])
+def test_alternatives_can_answer_where_the_strategy_needs_it(strategy: str, memory: Any) -> None:
+    found = recommended("text-generation", memory, strategy=strategy, roles=STRATEGIES[strategy])
+    assert all(each.model.instruct for each in found.alternatives if each.model is not None)
+
+
+def test_who_names_a_model_of_another_class_is_told_of_models_that_answer() -> None:
+    told = refused("text-generation", 24, model=find_model("google-bert/bert-base-uncased"))
+    named = [model for model in catalog() if f"{model.id}," in told or f"{model.id};" in told]
+    assert len(named) == 3 and all(model.instruct for model in named), told
+
+
+def test_names_are_found_by_models_that_see_capitals() -> None:
+    found = recommended("token-classification", "cpu")
+    assert not any(each.model.lowercases for each in found.alternatives if each.model is not None)
+    chosen = find_model("distilbert/distilbert-base-uncased")
+    assert any("capitals" in told for told in recommended("token-classification", model=chosen).warnings)
+    assert not any("capitals" in told for told in recommended("text-classification", model=chosen).warnings)
+
+
+@pytest.mark.parametrize(
+    ("task", "chosen", "memory", "better"),
+    [
+        ("token-classification", "microsoft/deberta-v3-base", "cpu", "answerdotai/ModernBERT-large"),
+        ("summarization", "google/flan-t5-base", 24, "google/flan-t5-large"),
+        ("text-generation", "Qwen/Qwen3-4B-Base", 24, "Qwen/Qwen3-8B-Base"),
+        ("text-generation", "Qwen/Qwen3-8B", 12, "Qwen/Qwen3-14B"),
+        ("image-classification", "timm/convnext_tiny.fb_in22k_ft_in1k", 24, "timm/convnext_base.fb_in22k_ft_in1k"),
+        ("object-detection", "ustc-community/dfine-small-coco", "cpu", "ustc-community/dfine-medium-coco"),
+    ],
+)
+def test_better_is_more_than_larger(task: str, chosen: str, memory: Any, better: str) -> None:
+    strategy = "pretrain" if chosen.endswith("-Base") else None
+    roles = ("text",) if strategy else None
+    found = recommended(task, memory, model=find_model(chosen), strategy=strategy, roles=roles)
+    named = next(each.model for each in found.alternatives if each.label == "better")
+    assert named is not None and named.id == better
+
+
+def test_older_models_and_those_for_many_languages_are_not_better(models: Callable[..., None]) -> None:
+    models(
+        language_model("a/chosen", BILLION, published=2024, languages=("en",)),
+        language_model("a/older", 2 * BILLION, published=2023, languages=("en",)),
+        language_model("a/wider", 2 * BILLION, published=2024, languages=("many",)),
+    )
+    found = recommended("text-generation", model=find_model("a/chosen"))
+    assert {each.model.id for each in found.alternatives if each.model is not None} == {"a/chosen"}
+
+
+def test_a_size_that_is_not_known_never_counts_as_fitting(models: Callable[..., None]) -> None:
+    models(language_model("a/known", 2 * BILLION), language_model("a/unknown", None, first_choice=True))
+    for memory in (0.3, 24):
+        found = recommended("text-generation", memory)
+        assert found.model.id == "a/known" and found.verdict == ("too-large" if memory == 0.3 else None)
+        assert "a/unknown" not in {each.model.id for each in found.alternatives if each.model is not None}
+
+
+def test_questions_about_pictures_are_for_models_that_answer(models: Callable[..., None]) -> None:
+    facts: dict[str, Any] = {"kind": "vision-language", "tasks": ("visual-question-answering",)}
+    models(language_model("a/base", 2 * BILLION, instruct=False, **facts), language_model("a/chat", BILLION, **facts))
+    assert recommended("visual-question-answering").model.id == "a/chat"
+
+
+def test_a_first_choice_for_a_gpu_is_not_taken_for_a_cpu() -> None:
+    assert "without a GPU" in recommended("image-classification", "cpu").model_reason
+    assert "where there is a GPU" in recommended("image-classification", 24).model_reason
+
+
+def test_a_preset_says_why_and_how_to_have_a_pretrained_model() -> None:
+    reason = recommended("text-classification").model_reason
+    assert "fine-tuning a pretrained model is the better way" in reason and "--model answerdotai/ModernBERT" in reason
+
+
+@pytest.mark.parametrize(
+    ("capability", "words"),
+    [
+        ("3.5", "no PyTorch of today"),
+        ("6.0", "CUDA 12"),
+        ("7.0", "CUDA 12"),
+        ("7.5", None),
+        ("9.0", None),
+        (None, None),
+    ],
+)
+def test_a_gpu_that_is_too_old_is_told(capability: str | None, words: str | None) -> None:
+    told = [each for each in recommended("image-classification", capability=capability).warnings if "PyTorch" in each]
+    assert len(told) == (words is not None) and all(str(words) in each for each in told)
+
+
+def test_trying_without_answers_to_check_is_warned_of() -> None:
+    told = recommended("text-generation", strategy="grpo").warnings
+    assert any("can be checked" in warning for warning in told)
+
+
+def test_a_detector_that_has_no_room_for_a_picture_is_not_offered() -> None:
+    found = recommended("object-detection", 4)
+    offered = [each.model.id for each in found.alternatives if each.model is not None]
+    assert found.settings["per_device_train_batch_size"].value == 1
+    assert "ustc-community/dfine-xlarge-coco" not in offered and "ustc-community/dfine-small-coco" in offered
+
+
+def test_advice_and_size_of_a_model_that_was_chosen() -> None:
+    found = recommended("text-generation", 141, model=find_model("openai/gpt-oss-20b"))
+    assert found.model_reason.startswith("you chose it. ") and "16 GB GPU" in found.model_reason
+    other = recommended("text-generation", 141, is_local=lambda model: False)
+    assert bytes_to_download(find_model("openai/gpt-oss-20b")) == 13_760_000_000
+    assert bytes_to_download(other.model) == 2 * (other.model.parameters or 0)

@@ -16,7 +16,7 @@ from profiles.starting_settings import Situation, known_settings, starting_setti
 FOLDER = Path(profiles.starting_settings.__file__).with_name("settings")
 CONDITIONS = {
     "rows_below", "rows_from", "parameters_below", "parameters_from", "task", "strategy", "method", "from_scratch",
-    "architecture",
+    "architecture", "free_gib_below", "free_gib_from",
 }  # fmt: skip
 BILLION = 10**9
 
@@ -174,3 +174,39 @@ def test_a_run_that_is_trained_takes_all_its_settings(task: Any, from_scratch: b
     for method in task.methods:
         found = values(Situation(task.id, method, from_scratch), data(900, lengths=lengths(41)))
         parse_settings(task.options, found)
+
+
+@pytest.mark.parametrize(
+    ("task", "parameters", "free", "batch"),
+    [
+        ("object-detection", 31_000_000, 4, (1, 8)),
+        ("object-detection", 31_000_000, 8, (2, 4)),
+        ("object-detection", 31_000_000, 12, (4, 2)),
+        ("object-detection", 31_000_000, 24, (8, 1)),
+        ("object-detection", 31_000_000, None, (8, 1)),
+        ("object-detection", 4_000_000, 4, (2, 4)),
+        ("object-detection", 10_000_000, 12, (8, 1)),
+        ("text-generation", 8 * BILLION, 24, (1, 16)),
+        ("text-generation", 8 * BILLION, 48, (4, 4)),
+        ("text-generation", 8 * BILLION, 80, (8, 2)),
+        ("text-generation", 3 * BILLION, 80, (16, 1)),
+        ("text-generation", 30 * BILLION, 141, (1, 16)),
+    ],
+)
+def test_rows_at_once_follow_the_memory(task: str, parameters: int, free: float | None, batch: tuple[int, int]) -> None:
+    strategy = "sft" if task == "text-generation" else None
+    found = values(Situation(task, "full", strategy=strategy, parameters=parameters, free_gib=free), data(5_000))
+    assert (found["per_device_train_batch_size"], found["gradient_accumulation_steps"]) == batch
+
+
+@pytest.mark.parametrize(("strategy", "has_length"), [("sft", True), ("dpo", True), ("grpo", False), ("ppo", False)])
+def test_settings_are_those_that_the_trainer_has(strategy: str, has_length: bool) -> None:
+    found = values(Situation("text-generation", "full", strategy=strategy), data(900, lengths=lengths(100)))
+    assert ("max_length" in found) == has_length
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(240, (3, 5e-6)), (5_000, (1, 5e-7))])
+@pytest.mark.parametrize("strategy", ["dpo", "kto"])
+def test_few_preferences_are_seen_more_often(strategy: str, rows: int, expected: tuple[int, float]) -> None:
+    found = values(Situation("text-generation", "full", strategy=strategy, parameters=135_000_000), data(rows))
+    assert (found["num_train_epochs"], found["learning_rate"]) == expected

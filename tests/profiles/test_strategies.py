@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backends.contract import DatasetProfile, TaskProposal, UsageError
-from profiles.strategies import choose_strategy, held_by, strategies
+from profiles.strategies import choose_strategy, held_by, strategies, too_few_steps, warning_of
 
 ROWS = {
     "texts": ("text",),
@@ -104,3 +104,29 @@ def test_every_strategy_is_recommended_for_some_rows_or_named_beside_one() -> No
             strategy = next(known for known in strategies() if known.id == each.id)
             assert holds in strategy.learns_from, f"{each.id} cannot learn from {holds}"
     assert named == {each.id for each in strategies()}
+
+
+def test_trying_is_only_for_answers_that_can_be_checked() -> None:
+    free, checkable = profile("answers"), profile("answers", ("text-generation", "sft"), ("text-generation", "grpo"))
+    told = warning_of("grpo", free)
+    assert told is not None and "free texts" in told
+    assert warning_of("grpo", checkable) is None and warning_of("sft", free) is None and warning_of(None, free) is None
+    for data, is_named in ((free, False), (checkable, True)):
+        with pytest.raises(UsageError) as refused:
+            choose_strategy("text-generation", data, "dpo")
+        assert ("grpo" in refused.value.fix) == is_named
+
+
+@pytest.mark.parametrize(
+    ("strategy", "steps", "is_told"),
+    [
+        ("dpo", 15, True),
+        ("kto", 15, True),
+        ("dpo", 50, False),
+        ("sft", 15, False),
+        (None, 15, False),
+        ("dpo", None, False),
+    ],
+)
+def test_few_steps_change_no_preferences(strategy: str | None, steps: int | None, is_told: bool) -> None:
+    assert (too_few_steps(strategy, steps) is not None) == is_told
