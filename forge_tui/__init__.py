@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os.path
 import sys
-from pathlib import Path
 
 __version__ = "0.1.0"
 
 
-def _put_first(library: Path) -> None:
+def _put_first(library: str) -> None:
     """In an installed wheel `backends` and `profiles` live in `_lib`; first, so that a user's own folders never win."""
-    entry = str(library)
-    if library.is_dir() and sys.path[:1] != [entry]:
-        sys.path[:] = [entry, *(path for path in sys.path if path != entry)]
+    if os.path.isdir(library) and sys.path[:1] != [library]:
+        sys.path[:] = [library, *(path for path in sys.path if path != library)]
 
 
-_put_first(Path(__file__).parent / "_lib")
+_put_first(os.path.join(os.path.dirname(os.path.abspath(__file__)), "_lib"))

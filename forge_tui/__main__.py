@@ -1,15 +1,33 @@
-"""`forge-tui` and `python -m forge_tui`: the app at once when nothing else is asked for, else the command line."""
+"""`forge-tui` and `python -m forge_tui`: the app at once when nothing else is asked for, else the command line.
+
+Everything is imported inside `main`, so that a Ctrl-C is answered from the first moment on.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from backends.contract import ForgeError
-from forge_tui.start import run_app, screen_problem
-
 
 def main() -> None:
+    """Open the app or run a command, and end with its exit code; a Ctrl-C ends it without a traceback."""
+    try:
+        from forge_tui.streams import exit_code_of, prepare_streams
+
+        prepare_streams()
+        code = exit_code_of(_open_or_run)
+    except KeyboardInterrupt:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more ends it at once
+        code = 130
+    sys.exit(code)
+
+
+def _open_or_run() -> None:
     """Open the app without loading the command line, or run a command."""
+    from backends.contract import ForgeError
+    from forge_tui.start import run_app, screen_problem
+
     if len(sys.argv) == 1 and screen_problem() is None:
         try:
             sys.exit(run_app())

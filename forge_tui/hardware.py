@@ -62,17 +62,28 @@ def hardware_for(text: str) -> Hardware:
 
 
 def _read_description(text: str) -> Hardware:
+    def no_description(why: str) -> UsageError:
+        return UsageError(
+            f"{text} holds no description of hardware",
+            why,
+            "Give a file that `forge-tui hardware --json` printed on that machine, or auto, cpu or gpu:24GiB.",
+        )
+
     try:
         with open(typed_path(text), encoding="utf-8-sig") as stream:
-            content = json.loads(stream.read(_LONGEST_DESCRIPTION))
-        hardware = Hardware.from_json(content)
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(
-            f"{text} holds no description of hardware",
-            why or type(error).__name__,
-            f"Write it on that machine: forge-tui hardware --json > {text}",
-        ) from None
+            body = stream.read(_LONGEST_DESCRIPTION + 1)
+    except OSError as error:
+        raise UsageError(f"{text} cannot be read", error.strerror or str(error), "Check its permissions.") from None
+    except UnicodeDecodeError:
+        raise no_description("it is no text") from None
+    if len(body) > _LONGEST_DESCRIPTION:
+        raise no_description(f"it is over {_LONGEST_DESCRIPTION:,} characters long")
+    try:
+        hardware = Hardware.from_json(json.loads(body))
+    except json.JSONDecodeError as error:
+        raise no_description(f"it is no JSON, as line {error.lineno} shows") from None
+    except (ValueError, RecursionError):  # numbers of thousands of digits, thousands of brackets
+        raise no_description("its JSON cannot be read") from None
     except UsageError as error:
         raise UsageError(f"{text}: {error.what}", error.why, error.fix) from None
     here = (f"This machine is read from {text}; its free memory is that of the moment when the file was written.",)

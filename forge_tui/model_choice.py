@@ -6,14 +6,23 @@ from backends.contract import UsageError, nearest
 from backends.registry import PRESETS, TASKS
 from forge_tui.model_folders import find_any_model, local_folder
 from forge_tui.paths import typed_path
+from forge_tui.whole_models import check_model_folder
 from profiles.catalog import Model, find_model, near_models
 
 
 def named_model(wanted: str, task: str, download: bool = False) -> Model:
     """The model of that name for a task; `download` allows to ask the hub what it is.
 
-    Raises UsageError with what is possible.
+    Raises UsageError with what is possible, and for a folder from which no training can start.
     """
+    model = _named(wanted, task, download)
+    folder = None if model.id.startswith("preset:") else local_folder(model.id)
+    if folder is not None:
+        check_model_folder(folder, task)
+    return model
+
+
+def _named(wanted: str, task: str, download: bool) -> Model:
     trained = next((each for each in TASKS if each.id == task), None)
     presets = trained.models if trained is not None else ()
     if wanted in presets:

@@ -21,6 +21,16 @@ def count_weights(files: Iterable[Path]) -> int:
     return sum(_of_file(file) for file in files)
 
 
+def cut_off(file: Path) -> bool:
+    """Whether a file ends before the tensors that its header names, as a broken download does."""
+    count_weights((file,))  # the header is what it should be
+    with file.open("rb") as stream:
+        start = 8 + int.from_bytes(stream.read(8), "little")
+    ends = (tensor.get("data_offsets") for tensor in _header(file).values() if isinstance(tensor, dict))
+    last = max((each[1] for each in ends if isinstance(each, list) and type(each[-1]) is int), default=0)
+    return bool(file.stat().st_size < start + last)
+
+
 def _of_file(file: Path) -> int:
     try:
         header = _header(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -12,6 +11,7 @@ from typing import Any, get_type_hints
 from backends.contract import UsageError, nearest
 from profiles.hardware_profiles import CPU_PROFILE, profile_of
 
+_LARGEST = 1 << 63  # bytes, watts, megahertz: no number of a machine comes near it
 _FIX = "Give a file that `forge-tui hardware --json` printed, or auto, cpu or gpu:24GiB."
 
 
@@ -132,7 +132,8 @@ def _capability(gpu: Gpu) -> tuple[int, ...]:
 
 
 def _wrong(where: str, expected: str, value: object) -> UsageError:
-    return UsageError(f"{where} is {value!r:.80}", f"it must be {expected}", _FIX)
+    shown = f"{value!r:.80}" if not isinstance(value, int) or abs(value) < _LARGEST else "a number of too many digits"
+    return UsageError(f"{where} is {shown}", f"it must be {expected}", _FIX)
 
 
 def _table(value: object, where: str) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def _check(value: object, kind: str, where: str) -> None:
         if where.endswith("compute_capability") and not re.fullmatch(r"\d{1,3}\.\d{1,3}", value):
             raise _wrong(where, "a text such as '8.6'", value)
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise _wrong(where, "a number from 0 or null", value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LARGEST:
+        raise _wrong(where, "a number from 0 to 9e18, or null", value)
     if "float" not in kind and not isinstance(value, int):
         raise _wrong(where, "a whole number or null", value)

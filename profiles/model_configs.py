@@ -128,7 +128,7 @@ def _shape(config: Mapping[str, Any], model_type: str, where: str) -> Shape:
         sizes["layered_norms"] = config.get("feat_extract_norm", "group") == "layer"
     if model_type == "deberta-v2" and config.get("position_biased_input") is False:
         sizes["positions"] = None
-    return _completed(Shape(architecture=model_type, **sizes))
+    return _completed(Shape(architecture=model_type, **sizes), where)
 
 
 def _sighted(config: Mapping[str, Any], model_type: str, entry: Mapping[str, Any], where: str) -> Shape:
@@ -148,7 +148,7 @@ def _sighted(config: Mapping[str, Any], model_type: str, entry: Mapping[str, Any
     if model_type == "qwen3_vl":
         taps = seeing.get("deepstack_visual_indexes", (0, 0, 0))
         sizes["taps"] = len(taps) if isinstance(taps, list | tuple) else None
-    seen = _completed(Shape(architecture=entry["sight"], **sizes))
+    seen = _completed(Shape(architecture=entry["sight"], **sizes), f"{where}, vision_config")
     return replace(speaker, architecture=model_type, vision=seen)
 
 
@@ -177,8 +177,15 @@ def _sizes(config: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> d
 _FLAGS = tuple(each.name for each in fields(Shape) if "bool" in str(each.type))
 
 
-def _completed(shape: Shape) -> Shape:
-    """With the sizes that follow from others as Transformers lets them follow."""
+def _completed(shape: Shape, where: str) -> Shape:
+    """With the sizes that follow from others as Transformers lets them follow; raises UsageError when they cannot."""
+    if shape.heads and shape.hidden and shape.head_dim is None and shape.hidden % shape.heads:
+        why = "each head gets the same share of the width, so the one must divide the other"
+        raise UsageError(f"{where} says {shape.heads:,} attention heads for a width of {shape.hidden:,}", why, _FIX)
+    if shape.heads and shape.kv_heads and shape.heads % shape.kv_heads:
+        why = "heads share keys and values in groups of one size, so the one must divide the other"
+        said = f"{shape.heads:,} attention heads and {shape.kv_heads:,} of keys and values"
+        raise UsageError(f"{where} says {said}", why, _FIX)
     if shape.intermediate is None and shape.hidden is not None:
         shape = replace(shape, intermediate=4 * shape.hidden)
     if _types()[shape.architecture]["names"].get("kv_heads") is None or shape.heads is None or shape.hidden is None:

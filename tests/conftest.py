@@ -256,6 +256,26 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return run
 
 
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """`make_model(name, **config)`: a folder with all files of a small encoder, none of which a trainer could load."""
+
+    def write(name: str, **config: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+        known = {"model_type": "modernbert", "vocab_size": 500, "max_position_embeddings": 128, **sizes, **config}
+        (folder / "config.json").write_text(json.dumps(known))
+        tensor = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+        header = json.dumps({"weight": tensor}).encode()
+        (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+        (folder / "tokenizer.json").write_text("{}")
+        (folder / "tokenizer_config.json").write_text("{}")
+        return folder
+
+    return write
+
+
 @dataclass(frozen=True)
 class FakeDriver:
     """NVIDIA's library as tests/fake_nvml.c plays it, compiled into a folder."""

@@ -6,7 +6,6 @@ A command imports what it needs when it runs, so that `--help` and the small com
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Annotated
 
@@ -76,7 +75,3 @@ def main() -> None:
     except ForgeError as error:
         show_error(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output went away; nothing is wrong, and Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_DONE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -388,11 +389,11 @@ def test_escape_goes_back_step_by_step_and_loses_nothing(
     assert list_runs() == []
 
 
-def test_a_model_folder_and_a_method_are_remembered(home: Any, here: Path, drive: Callable[..., Any]) -> None:
-    (here / "my-model").mkdir()
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    config = {"model_type": "modernbert", "vocab_size": 500, **sizes}
-    (here / "my-model" / "config.json").write_text(json.dumps(config))
+def test_a_model_folder_and_a_method_are_remembered(
+    home: Any, here: Path, drive: Callable[..., Any], make_model: Callable[..., Path]
+) -> None:
+    shutil.move(make_model("made"), here / "my-model")
+    (here / "my-model" / "tokenizer.json").rename(here / "words.json")
 
     async def script(person: Any) -> None:
         await person.see("What shall the model do?")
@@ -405,6 +406,9 @@ def test_a_model_folder_and_a_method_are_remembered(home: Any, here: Path, drive
         await person.see("There is no model folder 'my-modell'", "Check the path")
         assert typed(person) == "my-modell"
         await person.press("backspace", "enter")
+        await person.see("holds no tokenizer")
+        (here / "words.json").rename(here / "my-model" / "tokenizer.json")
+        await person.press("enter")
         await person.see("How shall it be trained?")
         await choose(person, "LoRA")
         await person.see("Start this run?", ", method lora")

@@ -288,6 +288,78 @@ def test_a_damaged_model_folder(cli: Callable[..., Any], texts: Path, tmp_path: 
     assert_refused(told, USAGE, "config.json")
 
 
+def only_pickled(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def without_a_part(folder: Path) -> None:
+    names = {"weight": "model.safetensors", "bias": "model-2.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+
+
+def cut_off(folder: Path) -> None:
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[:-1])
+
+
+def without_words(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def odd_heads(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 4096, "num_attention_heads": 31}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (only_pickled, ["pickled", "pytorch_model.bin can run any program"]),
+        (without_weights, ["holds no weights", "model.safetensors"]),
+        (without_a_part, ["not all of its weights", "model-2.safetensors is not there"]),
+        (cut_off, ["are cut off"]),
+        (without_words, ["holds no tokenizer", "text-classification reads text"]),
+        (odd_heads, ["31 attention heads for a width of 4,096"]),
+    ],
+)
+@pytest.mark.parametrize("command", [["plan", "-o", "spec.toml"], ["train"], ["train", "SPEC"]])
+def test_a_folder_from_which_no_training_can_start(
+    home: Any,
+    cli: Callable[..., Any],
+    texts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_model: Callable[..., Path],
+    damage: Callable[[Path], None],
+    words: list[str],
+    command: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = make_model("model")
+    options = ["--data", str(texts), "--task", "text-classification", "--model", str(folder), "--hardware", "gpu:24GiB"]
+    if command[-1] == "SPEC":
+        assert cli("plan", *options, "-o", "before.toml").code == DONE
+        command, options = ["train", "before.toml"], []
+    damage(folder)
+    told = cli(*command, *(options[:-2] if command[0] == "train" else options))
+    assert_refused(told, USAGE, *words)
+    assert list_runs() == [] and not (tmp_path / "spec.toml").exists()
+
+
+@pytest.mark.parametrize("tokenizer", [{"tokenizer_class": "ByT5Tokenizer"}, None])
+def test_tokenizers_of_other_kinds(
+    cli: Callable[..., Any], texts: Path, make_model: Callable[..., Path], tokenizer: dict[str, str] | None
+) -> None:
+    folder = make_model("model")
+    (folder / "tokenizer.json").rename(folder / ("vocab.txt" if tokenizer is None else "other.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer or {}))
+    assert cli("plan", "--data", str(texts), "--task", "text-classification", "--model", str(folder)).code == DONE
+
+
 def test_data_with_errors_and_no_data(cli: Callable[..., Any], tmp_path: Path) -> None:
     empty = tmp_path / "empty.csv"
     empty.write_text("text,label\n")
@@ -297,12 +369,19 @@ def test_data_with_errors_and_no_data(cli: Callable[..., Any], tmp_path: Path) -
 
 
 def test_train_says_what_is_too_large_before_a_run_folder_exists(
-    home: Any, cli: Callable[..., Any], texts: Path, monkeypatch: pytest.MonkeyPatch
+    home: Any,
+    cli: Callable[..., Any],
+    texts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_model: Callable[..., Path],
 ) -> None:
     from profiles.hardware import Hardware
 
     monkeypatch.setattr("forge_tui.hardware.probe", lambda: Hardware(memory_available_bytes=1000))
-    monkeypatch.setattr("forge_tui.model_choice.local_folder", lambda model: texts.parent)
+    cached = make_model("hub/models--answerdotai--ModernBERT-base/snapshots/abc").parents[1]
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("abc")
+    monkeypatch.setenv("HF_HUB_CACHE", str(texts.parent / "hub"))
     told = cli("train", "--data", str(texts), "--task", "text-classification", "--model", "answerdotai/ModernBERT-base")
     assert_refused(told, TOO_LARGE, "does not fit", "its weights alone take")
     assert list_runs() == []

@@ -154,11 +154,15 @@ def test_a_file_that_the_command_printed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", ["holds no description", "hardware --json >"]),
+        ("", ["holds no description", "it is no JSON, as line 1 shows", "hardware --json` printed on that machine"]),
+        ("label,text\nham,hello\n", ["it is no JSON"]),
+        ('{"gpus": [{"memory_free_bytes": 1' + "0" * 5000 + "}]}", ["its JSON cannot be read"]),
+        ('{"gpus": [{"memory_free_bytes": 1' + "0" * 400 + "}]}", ["a number of too many digits"]),
+        (" " * 1_000_001, ["over 1,000,000 characters"]),
         ("[" * 100_000, ["holds no description"]),
         ("{}", ["no key 'gpus'"]),
         ('{"gpus": [{"memory_free": 1}]}', ["nearest is 'memory_free_bytes'"]),
-        (b"\xff\xfe\x00", ["holds no description"]),
+        (b"\xff\xfe\x00", ["holds no description", "it is no text"]),
     ],
 )
 def test_a_file_that_holds_something_else(tmp_path: Path, content: str | bytes, words: list[str]) -> None:
@@ -168,6 +172,7 @@ def test_a_file_that_holds_something_else(tmp_path: Path, content: str | bytes, 
         hardware_for(str(path))
     said = f"{caught.value.what} {caught.value.why} {caught.value.fix}"
     assert str(path) in said and [word for word in words if word not in said] == []
+    assert ">" not in caught.value.fix, "a fix that would write over a file of the person"
 
 
 @pytest.mark.parametrize(

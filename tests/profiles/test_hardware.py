@@ -104,6 +104,8 @@ def test_a_description_may_be_short_and_its_profile_is_worked_out() -> None:
         ({"gpus": {}}, ["gpus is {}", "a list"]),
         ({"gpus": [7]}, ["gpus[0] is 7"]),
         ({"gpus": [{"memory_free": 1}]}, ["gpus[0]: there is no key 'memory_free'", "nearest is 'memory_free_bytes'"]),
+        ({"gpus": [{"memory_free_bytes": 10**400}]}, ["gpus[0].memory_free_bytes is a number of too many digits"]),
+        ({"gpus": [], "disk_free_bytes": 1e300}, ["the description.disk_free_bytes is 1e+300", "a number from 0"]),
         ({"gpus": [{"memory_free_bytes": "24GiB"}]}, ["gpus[0].memory_free_bytes is '24GiB'", "a number from 0"]),
         ({"gpus": [{"memory_free_bytes": -1}]}, ["is -1"]),
         ({"gpus": [{"memory_free_bytes": 1.5}]}, ["a whole number"]),

@@ -130,6 +130,20 @@ def test_a_model_of_timm() -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({**LLAMA, "num_attention_heads": 31, "num_key_value_heads": 31}, "31 attention heads for a width of 2,048"),
+        ({**LLAMA, "num_key_value_heads": 5}, "32 attention heads and 5 of keys and values"),
+        ({**BERT, "num_attention_heads": 5}, "5 attention heads for a width of 768"),
+    ],
+)
+def test_sizes_that_do_not_fit_together(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        model_from_config(config, "mine")
+    assert model_from_config({**LLAMA, "num_attention_heads": 24, "head_dim": 128}, "mine").shape is not None
+
+
+@pytest.mark.parametrize(
     ("config", "kind"),
     [
         ({"model_type": "brandnew", "architectures": ["BrandNewForCausalLM"], "hidden_size": 8}, "causal-lm"),
