@@ -3,8 +3,9 @@
 One TOML file a family of tasks lies in `profiles/settings/`. For each setting the first `[[rule]]` holds whose
 conditions all do: `rows_below`, `rows_from` (training rows), `parameters_below`, `parameters_from` (of the model),
 `free_gib_below`, `free_gib_from` (memory of the GPU; no bound holds where its number is unknown), and `task`,
-`strategy`, `method`, `from_scratch` and `architecture`, which name one value or several. A `[[length]]` takes its value from the data: room for 95% of what stands under `of` in the
-statistics, at most `most` and never more than the model reads.
+`strategy`, `method`, `from_scratch` and `architecture`, which name one value or several. A `[[length]]` takes its value
+from the data: room for 95% of what stands under `of` in the statistics, at most `most` and never more than the model
+reads.
 """
 
 from __future__ import annotations
