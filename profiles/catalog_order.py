@@ -1,17 +1,19 @@
 """In which order models are shown for a machine, and which of them cannot fit it: a bound below, no estimate.
 
-Weights alone are the least that any use of a model takes, so what does not even hold them is too large. What training
-takes besides is for the estimator; here nothing is ever called fitting.
+Weights alone are the least that any use of a model takes, so what does not even hold them is too large. The order is
+that of a plan, by the estimate of memory; nothing is called fitting here, since that depends on the settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from backends.registry import TASK_DATA
 from profiles.catalog import Model, weights_bytes
+from profiles.device import choose_device
 from profiles.hardware import Hardware
-from profiles.hardware_profiles import CPU_PROFILE
+from profiles.options import Place
 
 TOO_LARGE = "too-large"
 # Language models are loaded in 16 bits or fewer, the others are trained from 32-bit weights.
@@ -19,11 +21,6 @@ _BYTES = {"causal-lm": 2.0, "vision-language": 2.0}
 _OTHER_BYTES = 4.0
 # The least that loaded weights take: 4 bits each, with the scales of their groups left out.
 _LEAST_BYTES = {"causal-lm": 0.5, "vision-language": 0.5}
-# Weights up to this share of the free memory leave room for gradients, optimizer and activations of most methods.
-_COMFORTABLE_SHARE = 1 / 3
-# Without a GPU time is short before memory is: about 150 million parameters in 32 bits, for pictures and sound 15.
-_COMFORTABLE_ON_CPU_BYTES, _COMFORTABLE_SENSES_ON_CPU_BYTES = 600_000_000, 60_000_000
-_SENSES = ("image", "detector", "speech", "video")
 
 
 @dataclass(frozen=True)
@@ -62,26 +59,37 @@ def free_bytes(hardware: Hardware) -> int | None:
 
 
 def ordered(models: Iterable[Model], hardware: Hardware) -> tuple[Model, ...]:
-    """The best for a machine first: what fits comfortably, the first choices and open licences before the rest.
+    """The best for a machine first, as a plan takes them for the task that all models, or those of a kind, are for.
 
-    Then what is tight or of unknown size, the smaller the earlier, and what is too large last.
+    Then what is larger than is sensible, then what is tight or of unknown size, the smaller the earlier, and what is
+    too large last.
     """
+    known = list(models)
+    device, every = choose_device(hardware), _shared_task(known)
+    kinds = {model.kind for model in known}
+    tasks = {kind: every or _shared_task([each for each in known if each.kind == kind]) for kind in kinds}
 
-    def place(model: Model) -> tuple[float, ...]:
-        stands, room = standing(model, hardware), _comfortable_bytes(model, hardware)
+    def position(model: Model) -> tuple[float, ...]:
+        stands, task = standing(model, hardware), tasks[model.kind]
         size = stands.weights_bytes
         if stands.fit == TOO_LARGE:
-            return (2, size or 0)
-        if size is None or room is None or size > room:
-            return (1, not model.first_choice, size or 0)
-        licence = {True: 0, None: 1, False: 2}[model.open_licence] + (1 if model.gated else 0)
-        return (0, not model.first_choice, licence, -size)
+            return 3, size or 0
+        place = Place(task or model.tasks[0], _STRATEGIES.get(task or ""), device)
+        if size is None or not place.methods(model):
+            return 2, not model.first_choice, size or 0
+        option = place.best_method(model)
+        if place.is_roomy(option):
+            return (0 if place.is_sensible(model) else 1), *(-float(each) for each in place.quality(option))
+        return 2, not model.first_choice, size
 
-    return tuple(sorted(models, key=place))
+    return tuple(sorted(known, key=position))
 
 
-def _comfortable_bytes(model: Model, hardware: Hardware) -> float | None:
-    if hardware.profile == CPU_PROFILE:
-        return _COMFORTABLE_SENSES_ON_CPU_BYTES if model.kind in _SENSES else _COMFORTABLE_ON_CPU_BYTES
-    best = hardware.best_gpu
-    return None if best is None or best.memory_free_bytes is None else best.memory_free_bytes * _COMFORTABLE_SHARE
+# A plan starts from models that can answer.
+_STRATEGIES = {"text-generation": "sft", "reward-modeling": "reward"}
+
+
+def _shared_task(models: Sequence[Model]) -> str | None:
+    """The first task that all models are good for; None where there is none."""
+    shared = set.intersection(*(set(each.tasks) for each in models)) if models else set()
+    return next((task.id for task in TASK_DATA if task.id in shared), None)

@@ -111,6 +111,10 @@ class Place:
             return False
         return parameters is not None and parameters > _largest(option.model.kind, on_gpu=False)
 
+    def is_sensible(self, model: Model) -> bool:
+        """Whether a model is no larger than is sensible to start with."""
+        return (model.parameters or 0) <= _largest(model.kind, on_gpu=True)
+
     def training_bytes(self, option: Option) -> int:
         """What training takes, one row at a time: by the estimate, else about, for ordering options alone."""
         judged = self.judged(option)
@@ -241,7 +245,7 @@ def best_of(place: Place, options: Iterable[Option], within_size: bool = True) -
     possible = [each for each in known if place.is_possible(each)]
     roomy = [each for each in possible if place.is_roomy(each)]
     if within_size:
-        roomy = [each for each in roomy if (each.model.parameters or 0) <= _largest(each.model.kind, True)] or roomy
+        roomy = [each for each in roomy if place.is_sensible(each.model)] or roomy
     if roomy:
         return max(roomy, key=place.quality)
 

@@ -94,7 +94,7 @@ def test_a_task_chooses_and_what_is_too_large_comes_last(cli: Callable[..., Any]
     assert all("text-generation" in entry["tasks"] for entry in listed)
     fits = [entry["fit"] for entry in listed]
     assert fits[0] is None and fits[-1] == "too-large" and "too-large" not in fits[: fits.index("too-large")]
-    assert listed[0]["id"] == "Qwen/Qwen3-4B-Instruct-2507"
+    assert listed[0]["id"] == "Qwen/Qwen3-8B"
 
 
 def test_a_kind_chooses(cli: Callable[..., Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract import UsageError
+from backends.contract import DatasetProfile, UsageError
 from backends.registry import PRESETS, TASK_DATA
 from profiles.catalog import (
     CONDITIONAL_LICENCES,
@@ -22,8 +22,10 @@ from profiles.catalog import (
     weights_bytes,
 )
 from profiles.catalog_order import TOO_LARGE, free_bytes, ordered, standing
+from profiles.device import choose_device
 from profiles.hardware import Cpu, Gpu, Hardware
 from profiles.parameter_counts import count_active_parameters, count_parameters
+from profiles.recommend import recommend
 
 GIB = 2**30
 BUILT_BY_LIBRARY = "timm"
@@ -293,7 +295,15 @@ def test_the_first_choice_grows_with_the_machine() -> None:
     firsts = [ordered(models_for("text-generation"), machine)[0].id for machine in (CPU, gpus(6), gpus(24), gpus(140))]
     assert firsts == [
         "HuggingFaceTB/SmolLM2-135M-Instruct",
-        "Qwen/Qwen3-0.6B",
         "Qwen/Qwen3-4B-Instruct-2507",
-        "Qwen/Qwen3-14B",
+        "Qwen/Qwen3-8B",
+        "Qwen/Qwen3-8B",
     ]
+
+
+@pytest.mark.parametrize("machine", [gpus(4), gpus(24), gpus(140), CPU], ids=["4", "24", "140", "cpu"])
+@pytest.mark.parametrize("task", ["text-generation", "translation", "summarization", "object-detection"])
+def test_the_order_is_that_of_a_plan(machine: Hardware, task: str) -> None:
+    columns = dict.fromkeys(("prompt", "completion") if task == "text-generation" else ("source", "target"), "x")
+    data = DatasetProfile("x", None, None, 900, 900, task, (), columns)
+    assert ordered(models_for(task), machine)[0] == recommend(task, data, choose_device(machine)).model
