@@ -50,7 +50,7 @@ def _why_from_scratch(others: Sequence[Alternative]) -> str:
 
 def _why_chosen(place: Place, model: Model, reads: str) -> str:
     if place.task == "translation" and pair_of(model) is not None:
-        return f"it translates{reads} already and does nothing else: small and hard to beat"
+        return f"it translates {_named_languages(place)} already and does nothing else, so that it is small enough"
     terms = "open " if is_free(model) else ""
     if place.knows(model):
         return f"{'an open' if terms else 'a'} model{reads} that has learned the task already, of a sensible size"
