@@ -6,19 +6,20 @@ such a model; where the layers of a network are not known, only its weights are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from backends.contract import DatasetProfile, UsageError
-from backends.registry import TASKS, find_data
-from profiles.alternatives import BETTER, Alternative, alternatives
+from backends.registry import TASKS
+from profiles.alternatives import Alternative, alternatives
 from profiles.catalog import KIND_TASKS, Model, find_model, is_known, models_for
 from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device, cuda_warning
 from profiles.hardware_profiles import GIB
-from profiles.languages import language_name, languages_of
+from profiles.languages import languages_of
 from profiles.methods import Method, find_method, methods_for, named, require_method
-from profiles.options import Option, Place, best_of, gib, in_words, is_free, is_preset, options_for, pair_of
+from profiles.model_reasons import against, model_reason
+from profiles.options import Option, Place, best_of, in_words, is_preset, options_for
 from profiles.starting_settings import Setting, Situation, starting_settings
 from profiles.strategies import Chosen, StrategyChoice, choose_strategy, warning_of
 
@@ -92,7 +93,7 @@ def recommend(
         task=task,
         strategy=_only_named(strategies, data, task),
         model=model,
-        model_reason=_model_reason(place, option, wishes, is_local(model), others),
+        model_reason=model_reason(place, option, is_local(model), others, is_wish=wanted_model is not None),
         is_local=is_preset(model) or is_local(model),
         method=method,
         method_reason=_method_reason(place, option, wishes),
@@ -192,67 +193,6 @@ def _kinds_of(task: str) -> list[str]:
 # --- reasons -----------------------------------------------------------------------------------------------------
 
 
-def _model_reason(place: Place, option: Option, wishes: Wishes, is_local: bool, others: Sequence[Alternative]) -> str:
-    model = option.model
-    advice = model.verdict.rstrip(".") if model.verdict else None
-    if wishes.model is not None:
-        return ". ".join(each for each in ("you chose it", advice) if each)
-    if is_preset(model):
-        if find_data(place.task).is_tabular:
-            return "on tables gradient-boosted trees are the strongest start, and they need no download"
-        return _why_from_scratch(others)
-    size = in_words(model.parameters)
-    if place.is_ruled_out(option):
-        return f"even this smallest of the models for {place.task}, {size} parameters, does not fit"
-    reads = f" for {_named_languages(place)}" if place.speaks(model) else ""
-    if not place.is_roomy(option):
-        if place.has_memory(option):
-            return f"of the models{reads} the quickest, {size} parameters; still a step takes long {_where(place)}"
-        return f"of the models{reads} that can be used for {place.task} it needs the least memory, {size} parameters"
-    chosen = f"{_why_chosen(place, model, reads)} {_where(place)}, {size} parameters"
-    here = f"{chosen}; it is on this machine" if is_local else chosen
-    return ". ".join(each for each in (here, advice if model.first_choice else None) if each)
-
-
-def _why_from_scratch(others: Sequence[Alternative]) -> str:
-    """Why a preset is taken although a pretrained model is better, with how to have that one."""
-    why = "it starts from random weights since nothing is downloaded unasked, and it trains on any machine"
-    better = next((each.model for each in others if each.label == BETTER), None)
-    if better is None:
-        return why
-    return f"{why}; fine-tuning a pretrained model is the better way and usually scores higher: --model {better.id}"
-
-
-def _why_chosen(place: Place, model: Model, reads: str) -> str:
-    if place.task == "translation" and pair_of(model) is not None:
-        return f"it translates{reads} already and does nothing else: small and hard to beat"
-    terms = "open " if is_free(model) else ""
-    if place.knows(model):
-        return f"{'an open' if terms else 'a'} model{reads} that has learned the task already, of a sensible size"
-    if model.first_choice:
-        return f"{'an open' if terms else 'a'} first choice{reads} of a sensible size"
-    suits = "" if place.strategy is None else _learned(model.instruct)
-    whole = " that read most of your rows whole" if place.length is not None and model.context is not None else ""
-    return f"of the {terms}models{reads}{suits}{whole} the largest of a sensible size"
-
-
-def _where(place: Place) -> str:
-    free = place.device.free_bytes
-    if place.device.gpu is None:
-        return "for a CPU, on which larger ones take very long"
-    return "for this GPU" if free is None else f"for {gib(free)} of GPU memory"
-
-
-def _named_languages(place: Place) -> str:
-    if place.languages is not None:
-        return f"{language_name(place.languages[0])} to {language_name(place.languages[1])}"
-    return " and ".join(language_name(each) for each in place.written)
-
-
-def _learned(instruct: bool) -> str:
-    return " that have learned to answer" if instruct else " without training in answers"
-
-
 def _method_reason(place: Place, option: Option, wishes: Wishes) -> str:
     model, method = option.model, option.method
     if wishes.method is not None:
@@ -276,7 +216,7 @@ def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
     if place.task not in model.tasks:
         told.append(f"{model.id} is not known to be good for {place.task}; its kind can do it")
     told += [each for each in (warning_of(place.strategy, data), cuda_warning(device)) if each is not None]
-    told += _against(place, model)
+    told += against(place, model)
     if model.gated:
         told.append(f"{model.id} is gated: its licence must be accepted on the hub before it can be downloaded")
     if model.licence is not None and model.open_licence is False:
@@ -295,17 +235,3 @@ def _warnings(place: Place, option: Option, data: DatasetProfile) -> list[str]:
                 f"nothing, which takes about {in_words(wanted)} at this size (Hoffmann et al. 2022)"
             )
     return told
-
-
-def _against(place: Place, model: Model) -> Iterator[str]:
-    """What in the data speaks against a model."""
-    pair = pair_of(model)
-    if place.task == "translation" and pair is not None:
-        if place.languages is not None and pair != place.languages:
-            made = f"{language_name(pair[0])} to {language_name(pair[1])}"
-            yield f"{model.id} translates {made} only, and your data goes from {_named_languages(place)}"
-    elif place.speaks(model) is False:
-        languages = " and ".join(language_name(each) for each in model.languages)
-        yield f"{model.id} was made for {languages}, and your data seems to be {_named_languages(place)}"
-    if not place.keeps_case(model):
-        yield f"{model.id} makes all letters small, and names are found by their capitals"
