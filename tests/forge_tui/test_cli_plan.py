@@ -239,6 +239,8 @@ def test_what_is_too_large_is_printed_and_exits_4(cli: Callable[..., Any], pairs
         (["--set", "max_depth"], ["name=value"]),
         (["--model", "preset:xgbost"], ["nearest is 'preset:xgboost'"]),
         (["--map", "target=nothing"], ["nothing"]),
+        (["--map", "target=answer", "--map", "target=colour"], ["--map target is given twice", "'answer'", "'colour'"]),
+        (["--set", "max_depth=3", "--set", "max_depth=4"], ["--set max_depth is given twice"]),
     ],
 )
 def test_a_wrong_request(cli: Callable[..., Any], table: Path, options: list[str], words: list[str]) -> None:
