@@ -26,7 +26,7 @@ from backends.registry import Task, TaskData, find_data, find_task, is_trained
 from forge_tui.finding_lines import grouped
 from forge_tui.model_choice import is_local, named_model, training_source
 from forge_tui.paths import data_path
-from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from forge_tui.plan_sizes import RowCounts, disk_bytes, length_warning, row_counts, total_steps
 from forge_tui.plan_time import PlanTime, plan_time
 from profiles.alternatives import MAKES_IT_FIT
 from profiles.catalog_order import TOO_LARGE
@@ -142,6 +142,7 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     settings = {**found.settings, **_own_settings(request, task, found)}
     if is_trained(task.id):
         parse_settings(find_task(task.id).options, {name: each.value for name, each in settings.items()})
+    too_long = length_warning(found.model, {name: settings[name].value for name in _own_names(request)})
     settings, memory = fitted_settings(found, settings, _own_names(request), profile, device)
     found = with_memory(found, memory)
     values = {name: each.value for name, each in settings.items()}
@@ -163,7 +164,11 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
         time=plan_time(found, values, profile, rows, steps, device, hardware),
         needed_bytes=needed,
         free_bytes=free,
-        warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free)),
+        warnings=(
+            *grouped(profile.warnings),
+            *((too_long,) if too_long is not None else ()),
+            *_warnings(task, found, hardware, needed, free),
+        ),
     )
 
 

@@ -286,6 +286,17 @@ def test_a_damaged_model_folder(cli: Callable[..., Any], texts: Path, tmp_path: 
     assert_refused(told, USAGE, "config.json")
 
 
+def test_a_text_that_is_longer_than_the_model_reads(cli: Callable[..., Any], texts: Path, pairs: Path) -> None:
+    arguments = ["plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "--model", "gpt2", "--set"]
+    refused = cli(*arguments, "max_length=4096")
+    assert_refused(refused, USAGE, "max_length = 4,096", "learned 1,024 places", "at most max_length=1024")
+    assert cli(*arguments, "max_length=1024").code == DONE
+    arguments = ["plan", "--data", str(texts), "--task", "text-classification", "--hardware", "cpu", "--json"]
+    arguments += ["--model", "preset:tiny-encoder", "--set"]
+    assert any("up to 1,024 tokens" in each for each in cli(*arguments, "max_seq_length=2000").json()["warnings"])
+    assert not any("up to 1,024" in each for each in cli(*arguments, "max_length=1024").json()["warnings"])
+
+
 def only_pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
