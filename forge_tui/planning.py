@@ -24,7 +24,7 @@ from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.registry import Task, TaskData, find_data, find_task, is_trained
 from forge_tui.finding_lines import grouped
-from forge_tui.model_choice import is_local, named_model, training_source
+from forge_tui.model_choice import download_command, is_local, named_model, training_source
 from forge_tui.paths import data_path
 from forge_tui.plan_sizes import RowCounts, disk_bytes, length_warning, row_counts, total_steps
 from forge_tui.plan_time import PlanTime, plan_time
@@ -187,8 +187,11 @@ def plan_run(request: Request, profile: DatasetProfile | None = None, hardware: 
     return Planned(spec, plan.profile, find_task(plan.task.id), plan.device)
 
 
-def spec_of(plan: Plan) -> RunSpec:
-    """What `train` starts for a plan; raises UsageError for a task that this version does not train."""
+def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
+    """What `train` starts for a plan, here or `elsewhere`, where the model need not be on this machine.
+
+    Raises UsageError for a task that this version does not train, and for a model that is not where it is needed.
+    """
     task, request, found = find_task(plan.task.id), plan.request, plan.recommendation
     eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
     path = data_path(request.data)
@@ -202,7 +205,7 @@ def spec_of(plan: Plan) -> RunSpec:
         name=request.name or path.stem,
         task=task.id,
         method=found.method.id,
-        model=training_source(found.model, task.id),
+        model=training_source(found.model, task.id, elsewhere),
         data=str(path),
         eval_data=eval_path,
         columns=dict(plan.profile.columns),
@@ -303,7 +306,8 @@ def _warnings(
     if not is_trained(task.id):
         yield f"this version cannot train {task.id} yet: the plan is for reading only"
     elif not found.is_local:
-        yield f"{found.model.id} is not on this machine, and a run starts from a folder: download it first"
+        fetch = download_command(found.model)
+        yield f"{found.model.id} is not on this machine, and a run starts from a folder; download it first: {fetch}"
     if needed is not None and free is not None and needed > free:
         yield f"the disk has {gib(free)} free where runs are kept, and this takes about {gib(needed)}"
     if hardware is not None:
