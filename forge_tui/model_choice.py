@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from backends.contract import UsageError, nearest
 from backends.registry import PRESETS, TASKS
 from forge_tui.model_folders import find_any_model, local_folder
@@ -57,13 +59,24 @@ def source_of(model: Model) -> str:
     return model.id if folder is None else str(folder)
 
 
-def training_source(model: Model, task: str) -> str:
-    """What a spec says of a model: the preset or its folder; raises UsageError when it is not on this machine."""
+def training_source(model: Model, task: str, elsewhere: bool = False) -> str:
+    """What a spec says of a model: the preset or its folder, or its name where the run is for another machine.
+
+    Raises UsageError when it is to run here and is not here.
+    """
+    if elsewhere:
+        return model.id
     if is_local(model):
         return source_of(model)
     presets = ", ".join(next((each.models for each in TASKS if each.id == task), ()))
     raise UsageError(
         f"{model.id} is not on this machine",
         "a run starts from a folder, and needs no network",
-        f"Download it first, or give its folder with --model; without a download: {presets}.",
+        f"Download it first: {download_command(model)}; or give its folder with --model; "
+        f"without a download: {presets or 'none'}.",
     )
+
+
+def download_command(model: Model) -> str:
+    """How a model of the hub is fetched, by the command that comes with Transformers."""
+    return f"hf download {shlex.quote(model.id)}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backends.contract import DatasetProfile
+from backends.contract import DatasetProfile, UsageError
 from backends.formats.split import rows_to_hold_out
 from profiles.catalog import Model, bytes_to_download
 
@@ -72,3 +72,21 @@ def disk_bytes(model: Model, method: str, is_local: bool) -> int | None:
         return None
     learned = parameters if method == "full" else int(parameters * _ADAPTER_SHARE)
     return download + learned * (_CHECKPOINTS * _CHECKPOINT_BYTES + _MODEL_BYTES)
+
+
+def length_warning(model: Model, values: Mapping[str, Any]) -> str | None:
+    """What happens when texts are cut at more tokens than the model is made for; None when they are not.
+
+    Raises UsageError where it numbers the places of a text and has no number for those beyond.
+    """
+    wanted = values.get("max_length")
+    if model.context is None or type(wanted) is not int or wanted <= model.context:
+        return None
+    if model.shape is not None and model.shape.positions is not None:
+        raise UsageError(
+            f"max_length = {wanted:,} is not possible with {model.id}",
+            f"it has learned {model.context:,} places of a text, and none beyond",
+            f"Take at most max_length={model.context}, or a model that reads more: forge-tui models",
+        )
+    made_for = f"{model.id} is made for texts of up to {model.context:,} tokens"
+    return f"max_length is {wanted:,}, but {made_for}: expect less of it"

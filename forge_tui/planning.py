@@ -24,9 +24,9 @@ from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.registry import Task, TaskData, find_data, find_task, is_trained
 from forge_tui.finding_lines import grouped
-from forge_tui.model_choice import is_local, named_model, training_source
+from forge_tui.model_choice import download_command, is_local, named_model, training_source
 from forge_tui.paths import data_path
-from forge_tui.plan_sizes import RowCounts, disk_bytes, row_counts, total_steps
+from forge_tui.plan_sizes import RowCounts, disk_bytes, length_warning, row_counts, total_steps
 from forge_tui.plan_time import PlanTime, plan_time
 from profiles.alternatives import MAKES_IT_FIT
 from profiles.catalog_order import TOO_LARGE
@@ -142,6 +142,7 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     settings = {**found.settings, **_own_settings(request, task, found)}
     if is_trained(task.id):
         parse_settings(find_task(task.id).options, {name: each.value for name, each in settings.items()})
+    too_long = length_warning(found.model, {name: settings[name].value for name in _own_names(request)})
     settings, memory = fitted_settings(found, settings, _own_names(request), profile, device)
     found = with_memory(found, memory)
     values = {name: each.value for name, each in settings.items()}
@@ -163,7 +164,11 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
         time=plan_time(found, values, profile, rows, steps, device, hardware),
         needed_bytes=needed,
         free_bytes=free,
-        warnings=(*grouped(profile.warnings), *_warnings(task, found, hardware, needed, free, steps)),
+        warnings=(
+            *grouped(profile.warnings),
+            *((too_long,) if too_long is not None else ()),
+            *_warnings(task, found, hardware, needed, free, steps),
+        ),
     )
 
 
@@ -182,8 +187,11 @@ def plan_run(request: Request, profile: DatasetProfile | None = None, hardware: 
     return Planned(spec, plan.profile, find_task(plan.task.id), plan.device)
 
 
-def spec_of(plan: Plan) -> RunSpec:
-    """What `train` starts for a plan; raises UsageError for a task that this version does not train."""
+def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
+    """What `train` starts for a plan, here or `elsewhere`, where the model need not be on this machine.
+
+    Raises UsageError for a task that this version does not train, and for a model that is not where it is needed.
+    """
     task, request, found = find_task(plan.task.id), plan.request, plan.recommendation
     eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
     path = data_path(request.data)
@@ -197,7 +205,7 @@ def spec_of(plan: Plan) -> RunSpec:
         name=request.name or path.stem,
         task=task.id,
         method=found.method.id,
-        model=training_source(found.model, task.id),
+        model=training_source(found.model, task.id, elsewhere),
         data=str(path),
         eval_data=eval_path,
         columns=dict(plan.profile.columns),
@@ -306,7 +314,8 @@ def _warnings(
     if not is_trained(task.id):
         yield f"this version cannot train {task.id} yet: the plan is for reading only"
     elif not found.is_local:
-        yield f"{found.model.id} is not on this machine, and a run starts from a folder: download it first"
+        fetch = download_command(found.model)
+        yield f"{found.model.id} is not on this machine, and a run starts from a folder; download it first: {fetch}"
     if needed is not None and free is not None and needed > free:
         yield f"the disk has {gib(free)} free where runs are kept, and this takes about {gib(needed)}"
     if hardware is not None:

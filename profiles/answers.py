@@ -150,7 +150,7 @@ def _key(typed: str) -> str:
 
 def _value(key: str, typed: str) -> str | int | None:
     word = typed.strip().lower()
-    if word in _NOT_KNOWN:
+    if word in _NOT_KNOWN or (word == "none" and key != "examples" and word not in valid_values(key)):
         return None
     if key == "examples":
         return _examples(typed)

@@ -154,6 +154,11 @@ def find_model(id: str) -> Model:
     if found:
         names = " and ".join(model.id for model in found)
         raise UsageError(f"{id!r} names {len(found)} models", f"there are {names}", "Give the whole name.")
+    presets = tuple(model.id for model in catalog() if model.id.startswith("preset:"))
+    if wanted.startswith("preset:"):
+        near = nearest(wanted, presets)
+        fix = f"Correct it{near}." if near else "Choose one of them."
+        raise UsageError(f"There is no model {id!r:.120}", f"the presets are {', '.join(presets)}", fix)
     close = near_models(id)
     raise UsageError(
         f"There is no model {id!r:.120} in the catalog",

@@ -232,4 +232,4 @@ def _flag(value: object, key: str, where: str) -> bool:
 
 def _missing(key: str, config: Mapping[str, Any]) -> str:
     near = nearest(key, tuple(str(each) for each in config if isinstance(each, str)))
-    return f"Transformers cannot build the model without it{near}"
+    return f"what the model is cannot be told without it{near}"

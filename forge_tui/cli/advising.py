@@ -83,7 +83,9 @@ def _show_data(found: FromData) -> None:
 
     name = Path(found.profile.path).name
     told = ", ".join(f"{key}={shown(value)}" for key, value in found.filled.items())
-    lines = wrapped(f"{name}: ", f"answered {told}" if told else "answered nothing that you had not")
+    unread = "could not be read as examples, so this advice rests on your answers alone"
+    nothing = "answered nothing that you had not" if found.profile.ok else unread
+    lines = wrapped(f"{name}: ", f"answered {told}" if told else nothing)
     for remark in found.remarks:
         lines += wrapped("i ", remark)
     errors = grouped(found.profile.errors)

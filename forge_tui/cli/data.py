@@ -17,14 +17,20 @@ PREPARE_HELP = "How rows are chosen and divided, as name=value (see docs/data.md
 
 def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
     """`name=value` options as a mapping."""
-    found = {}
+    found = dict[str, str]()
     for pair in pairs or []:
         name, sign, value = pair.partition("=")
         if not sign or not name.strip():
             raise UsageError(
                 f"{option} {pair!r} is not name=value", "there is no '=' in it", f"Write {option} name=value"
             )
-        found[name.strip()] = value.strip()
+        name, value = name.strip(), value.strip()
+        if found.setdefault(name, value) != value:
+            raise UsageError(
+                f"{option} {name} is given twice",
+                f"once as {found[name]!r} and once as {value!r}",
+                "Leave out the one that is not meant.",
+            )
     return found
 
 

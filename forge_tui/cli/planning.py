@@ -79,11 +79,28 @@ def plan(
         say(f"{error.what}: {error.why}. {error.fix}")
         raise typer.Exit(EXIT_TOO_LARGE)
     if output is not None:
-        _write_spec(made, output)
-        say(f"Start it: forge-tui train {output}")
+        elsewhere = hardware.strip().lower() not in ("auto", "cpu")
+        _write_spec(made, output, elsewhere)
+        if elsewhere:
+            say(f"Data and model are needed on that machine under the same names: {_places(made)}")
+        say(f"Start it{' there' if elsewhere else ''}: forge-tui train {output}")
 
 
-def _write_spec(made: Plan, output: str) -> None:
+def _places(made: Plan) -> str:
+    """Where a run on another machine looks for its data and its model."""
+    from forge_tui.model_choice import download_command
+    from forge_tui.paths import data_path, typed_path
+
+    model, places = made.recommendation.model, [str(data_path(made.request.data))]
+    if made.request.eval_data is not None:
+        places.append(str(data_path(made.request.eval_data)))
+    if not model.id.startswith("preset:"):
+        is_folder = typed_path(model.id).is_dir()
+        places.append(model.id if is_folder else f"{model.id} (by {download_command(model)})")
+    return ", ".join(places)
+
+
+def _write_spec(made: Plan, output: str, elsewhere: bool) -> None:
     """Write what `train` takes; a file that is there is left alone."""
     import tomli_w
 
@@ -92,7 +109,7 @@ def _write_spec(made: Plan, output: str) -> None:
 
     path = typed_path(output)
     try:
-        text = tomli_w.dumps(spec_of(made).to_tables())
+        text = tomli_w.dumps(spec_of(made, elsewhere).to_tables())
         with open(path, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
             stream.write(text)
     except FileExistsError:

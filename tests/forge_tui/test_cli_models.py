@@ -141,6 +141,7 @@ def test_numbers_for_people() -> None:
         (["Qwen/Qwen2.5-7B", "--task", "text-generation"], ["--task"]),
         (["Qwen/Qwen2.5-8B"], ["Qwen/Qwen2.5-7B", "--download"]),
         (["preset:xgbost"], ["preset:xgboost"]),
+        (["preset:foo"], ["preset:xgboost", "preset:tiny-encoder"]),
         (["./nowhere"], ["./nowhere", "path"]),
         (["own/er/model"], ["own/er/model", "path"]),
         ([""], ["empty"]),

@@ -243,6 +243,8 @@ def test_what_is_too_large_is_printed_and_exits_4(cli: Callable[..., Any], pairs
         (["--set", "max_depth"], ["name=value"]),
         (["--model", "preset:xgbost"], ["nearest is 'preset:xgboost'"]),
         (["--map", "target=nothing"], ["nothing"]),
+        (["--map", "target=answer", "--map", "target=colour"], ["--map target is given twice", "'answer'", "'colour'"]),
+        (["--set", "max_depth=3", "--set", "max_depth=4"], ["--set max_depth is given twice"]),
     ],
 )
 def test_a_wrong_request(cli: Callable[..., Any], table: Path, options: list[str], words: list[str]) -> None:
@@ -273,11 +275,34 @@ def test_a_model_that_is_not_on_this_machine_is_planned_and_not_started(
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     arguments = ["--data", str(texts), "--task", "text-classification", "--model", "answerdotai/ModernBERT-base"]
     told = cli("plan", *arguments)
-    assert told.code == DONE and "to be downloaded" in told.out and "download it first" in told.out
+    assert told.code == DONE and "to be downloaded" in told.out
+    assert "hf download answerdotai/ModernBERT-base" in told.out.replace("\n", " ")
     for refused in (cli("plan", *arguments, "-o", str(tmp_path / "spec.toml")), cli("train", *arguments)):
         assert refused.code == USAGE and "is not on this machine" in refused.err
-        assert "preset:tiny-encoder" in refused.err
+        assert "preset:tiny-encoder" in refused.err and "hf download answerdotai/ModernBERT-base;" in refused.err
     assert list_runs() == [] and not (tmp_path / "spec.toml").exists()
+
+
+def test_a_spec_for_another_machine_names_the_model(
+    home: Any,
+    cli: Callable[..., Any],
+    texts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_model: Callable[..., Path],
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    spec, name = tmp_path / "spec.toml", "answerdotai/ModernBERT-base"
+    arguments = ["--data", str(texts), "--task", "text-classification", "--model", name, "--hardware", "gpu:24GiB"]
+    told = cli("plan", *arguments, "-o", str(spec))
+    assert told.code == DONE and read_spec(spec).model == name
+    assert f"hf download {name}" in told.err and str(texts) in told.err and "Start it there" in told.err
+    assert_refused(cli("train", str(spec)), USAGE, "is not on this machine", f"hf download {name}")
+    cached = make_model("hub/models--answerdotai--ModernBERT-base/snapshots/abc")
+    (cached.parents[1] / "refs").mkdir()
+    (cached.parents[1] / "refs" / "main").write_text("abc")
+    there = plan_run(Request(str(texts), task="text-classification", model=name))
+    assert there.spec.model == str(cached)
 
 
 def test_a_damaged_model_folder(cli: Callable[..., Any], texts: Path, tmp_path: Path) -> None:
@@ -286,6 +311,17 @@ def test_a_damaged_model_folder(cli: Callable[..., Any], texts: Path, tmp_path: 
     (folder / "config.json").write_text('{"model_type": ')
     told = cli("plan", "--data", str(texts), "--task", "text-classification", "--model", str(folder))
     assert_refused(told, USAGE, "config.json")
+
+
+def test_a_text_that_is_longer_than_the_model_reads(cli: Callable[..., Any], texts: Path, pairs: Path) -> None:
+    arguments = ["plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "--model", "gpt2", "--set"]
+    refused = cli(*arguments, "max_length=4096")
+    assert_refused(refused, USAGE, "max_length = 4,096", "learned 1,024 places", "at most max_length=1024")
+    assert cli(*arguments, "max_length=1024").code == DONE
+    arguments = ["plan", "--data", str(texts), "--task", "text-classification", "--hardware", "cpu", "--json"]
+    arguments += ["--model", "preset:tiny-encoder", "--set"]
+    assert any("up to 1,024 tokens" in each for each in cli(*arguments, "max_seq_length=2000").json()["warnings"])
+    assert not any("up to 1,024" in each for each in cli(*arguments, "max_length=1024").json()["warnings"])
 
 
 def only_pickled(folder: Path) -> None:

@@ -469,6 +469,24 @@ def test_answers_that_are_understood() -> None:
 # --- decision.toml -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("examples", "said"), [(1, "1/500th"), (50, "1/10th"), (499, "too few"), (500, "enough")])
+def test_a_few_rows_of_a_table_are_not_called_enough(examples: int, said: str) -> None:
+    advice = decide(answered(modality="table", examples=examples))
+    assert next(each.data for each in advice.ranked if each.approach.id == "tabular-model") == said
+
+
+@pytest.mark.parametrize("knowledge", ["stable", "changing"])
+@pytest.mark.parametrize("task", ["token-classification", "reward-modeling"])
+def test_what_is_judged_alone_needs_no_documents(task: str, knowledge: str) -> None:
+    advice = decide(answered(task=task, knowledge=knowledge, examples=2_000))
+    assert "rag" not in [each.name for each in advice.combinations]
+
+
+def test_none_is_an_open_answer_where_it_is_no_value() -> None:
+    assert parse_answers([("task", "None"), ("budget", "null")]) == Answers()
+    assert parse_answers([("knowledge", "none"), ("examples", "none")]) == answered(knowledge="none", examples=0)
+
+
 def test_conditions_name_answers_that_exist() -> None:
     framework = decision()
     assert {each.id for each in framework.approaches} == APPROACHES

@@ -129,6 +129,13 @@ def test_a_model_of_timm() -> None:
     assert model.shape and model.shape.image == 224
 
 
+def test_the_longest_text_of_a_bert_may_be_left_out() -> None:
+    config = {key: value for key, value in BERT.items() if key != "max_position_embeddings"}
+    found, whole = model_from_config(config, "mine"), model_from_config(BERT, "mine")
+    assert (found.context, found.parameters) == (512, whole.parameters)
+    assert model_from_config({**config, "model_type": "roberta"}, "mine").context == 510
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
