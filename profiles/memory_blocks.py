@@ -17,12 +17,12 @@ from profiles.training_setup import Training
 class Traits:
     """How the layers of an architecture are made, as far as what they keep depends on it.
 
-    norm: `rms` (written in Python: keeps a 32-bit copy of its input and the result before its weight), `gemma` (all in
-    32 bits) or `layer` (a kernel: keeps its input). inner: numbers kept for each unit of the feed-forward layer before
-    what enters its last matrix. masks: dropouts on the stream, a byte each; inner_mask: one inside the feed-forward
-    layer. rotated: queries and keys are kept beside the fused matrix they come from; copied: attention's result is kept
-    twice, as heads and as rows. fused: one matrix gives
-    queries, keys and values. eager: no fused attention exists, and the numbers kept for each pair of tokens.
+    norm: `rms` (written in Python: keeps a 32-bit copy of its input and the result before its weight), `t5` (as `rms`,
+    and the input itself), `gemma` (all in 32 bits) or `layer` (a kernel: keeps its input). inner: numbers kept for each
+    unit of the feed-forward layer before what enters its last matrix. masks: dropouts on the stream, a byte each;
+    inner_mask: one inside the feed-forward layer. rotated: queries and keys are kept beside the fused matrix they come
+    from; copied: attention's result is kept twice, as heads and as rows. fused: one matrix gives queries, keys and
+    values. eager: no fused attention exists, and the numbers kept for each pair of tokens.
     """
 
     norm: str = "layer"
@@ -61,8 +61,8 @@ TRAITS: Mapping[str, Traits] = MappingProxyType(
         "distilbert": Traits(masks=1),
         "deberta-v2": Traits(masks=2, eager=4.0),
         "modernbert": Traits(inner=3, rotated=True, fused=True),
-        "t5": Traits(norm="rms", masks=2, inner_mask=True),
-        "mt5": Traits(norm="rms", inner=6, masks=2, inner_mask=True),
+        "t5": Traits(norm="t5", masks=2, inner_mask=True),
+        "mt5": Traits(norm="t5", inner=6, masks=2, inner_mask=True),
         **dict.fromkeys(("bart", "mbart", "marian", "pegasus", "m2m_100"), _BERT),
         "whisper": Traits(copied=True),
         "wav2vec2": Traits(masks=2, inner_mask=True),
@@ -123,7 +123,8 @@ def _norms(block: Block, setup: Training) -> float:
         return norms * setup.residual_bytes * hidden
     if traits.norm == "gemma":
         return norms * (8 if setup.trains_all else 4) * hidden
-    return norms * (4 + (width if setup.trains_all else 0)) * hidden
+    own = 2 if traits.norm == "t5" and width == 2 else 0  # the input as it came, beside its 32-bit copy
+    return norms * (4 + own + (width if setup.trains_all else 0)) * hidden
 
 
 def _linears(block: Block, setup: Training, names: tuple[str, ...], width: int) -> float:
