@@ -39,6 +39,7 @@ from profiles.recommend import Recommendation, Wishes, recommend
 from profiles.starting_settings import Setting, known_settings
 from profiles.strategies import find_strategy, too_few_steps
 
+_SLOW_ON_CPU = 1_000_000_000  # parameters; beyond it a step takes minutes, whatever the method
 _NOT_LOOKED_AT = Device("unknown device", None, None, "", "the machine was not looked at")
 
 
@@ -319,6 +320,9 @@ def _warnings(
     if needed is not None and free is not None and needed > free:
         yield f"the disk has {gib(free)} free where runs are kept, and this takes about {gib(needed)}"
     if hardware is not None:
+        parameters = found.model.parameters or 0
+        if not hardware.gpus and parameters > _SLOW_ON_CPU:
+            yield f"{found.model.id} has {parameters / 1e9:.1f} billion parameters: a step takes very long on a CPU"
         if len(hardware.gpus) > 1:
             yield f"a run uses one GPU; this machine has {len(hardware.gpus)}"
         yield from hardware.problems

@@ -27,7 +27,7 @@ def hardware(json: Annotated[bool, typer.Option("--json", help="Print everything
         show_table(header, rows)
         show()
     for line in machine_lines(found):
-        show(line)
+        show(line, hang=9)
     for problem in found.problems:
         show(f"! {problem}")
 
@@ -42,9 +42,9 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print everything a
         show_json(found.to_json())
     else:
         for check in found.checks:
-            show(f"{check.state:<8} {check.area:<10} {check.message}")
+            show(f"{check.state:<8} {check.area:<10} {check.message}", hang=20)
             if check.fix:
-                show(f"{'':<19} fix: {check.fix}")
+                show(f"{'':<19} fix: {check.fix}", hang=25)
         say(found.summary)
     if not found.ok:
         raise typer.Exit(EXIT_FAILED)

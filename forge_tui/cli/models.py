@@ -53,7 +53,7 @@ def models(
             show_json(model_json(found, stands, folder is not None or found.id.startswith("preset:")))
             return
         for line in model_lines(found, stands, "built in" if found.id.startswith("preset:") else str(folder or "no")):
-            show(line)
+            show(line, hang=17)
         return
     if kind is not None and kind not in KINDS:
         raise UsageError(

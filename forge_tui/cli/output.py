@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from backends.contract import DataError, ForgeError
 from forge_tui.finding_lines import grouped
@@ -17,25 +19,44 @@ def show_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
-def show(line: str = "") -> None:
-    """Print one line of data, without terminal control."""
-    sys.stdout.write(plain(line) + "\n")
+def show(line: str = "", hang: int | None = None) -> None:
+    """Print one line of data, without terminal control; on a narrow terminal it goes on `hang` columns in."""
+    sys.stdout.write(_fitted(plain(line), sys.stdout, hang))
     sys.stdout.flush()
 
 
-def say(line: str) -> None:
+def say(line: str, hang: int | None = None) -> None:
     """Tell the person something beside the data."""
-    sys.stderr.write(plain(line) + "\n")
+    sys.stderr.write(_fitted(plain(line), sys.stderr, hang))
     sys.stderr.flush()
+
+
+def _fitted(line: str, stream: TextIO, hang: int | None = None) -> str:
+    """The line with its end; on a terminal broken between words, elsewhere left as it is for other programs."""
+    if not stream.isatty() or len(line) <= (width := _columns(stream)):
+        return line + "\n"
+    indent = len(line) - len(line.lstrip()) + 2 if hang is None else hang
+    space = " " * min(indent, width // 2)
+    lines = textwrap.wrap(line, width, subsequent_indent=space, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines) + "\n"
+
+
+def _columns(stream: TextIO) -> int:
+    wanted = os.environ.get("COLUMNS", "")
+    try:
+        columns = int(wanted) if wanted.isdecimal() else os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        columns = 0
+    return columns or 80
 
 
 def show_error(error: ForgeError) -> None:
     """What happened, why, what to do next."""
     say(f"error: {error.what}")
     if error.why:
-        say(f"  why: {error.why}")
+        say(f"  why: {error.why}", hang=7)
     if error.fix:
-        say(f"  fix: {error.fix}")
+        say(f"  fix: {error.fix}", hang=7)
     if isinstance(error, DataError) and len(error.findings) > 1:
         for line in grouped(error.findings):
             say(f"  - {line}")
@@ -47,7 +68,7 @@ def show_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
     for row in cells:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+        sys.stdout.write(_fitted(line.rstrip(), sys.stdout, 4))
 
 
 def score(value: float | None) -> str:

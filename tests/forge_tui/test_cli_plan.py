@@ -324,6 +324,17 @@ def test_a_text_that_is_longer_than_the_model_reads(cli: Callable[..., Any], tex
     assert not any("up to 1,024" in each for each in cli(*arguments, "max_length=1024").json()["warnings"])
 
 
+def test_a_large_model_on_a_cpu_is_warned_of(cli: Callable[..., Any], pairs: Path) -> None:
+    arguments = ["plan", "--data", str(pairs), "--strategy", "dpo", "--json"]
+
+    def warned(*more: str) -> bool:
+        return any("takes very long on a CPU" in each for each in cli(*arguments, *more).json()["warnings"])
+
+    assert warned("--model", "Qwen/Qwen3-8B", "--method", "lora", "--hardware", "cpu")
+    assert not warned("--model", "Qwen/Qwen3-8B", "--method", "lora", "--hardware", "gpu:80GiB")
+    assert not warned("--model", "Qwen/Qwen3-0.6B", "--method", "lora", "--hardware", "cpu")
+
+
 def only_pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
