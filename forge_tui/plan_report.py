@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from forge_tui.formatting import duration
+from forge_tui.formatting import counted, duration
 from forge_tui.memory_report import bar_lines, memory_json, verdict_text
 from forge_tui.model_choice import source_of
 from forge_tui.plain import plain
@@ -84,13 +84,10 @@ def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
         yield from _entry("", "", f"licence {found.model.licence}", width)
     yield from _entry("method", found.method.id, found.method_reason, width)
     yield from _entry("device", plan.device.name, plan.device.reason, width)
-    yield from _entry("memory", *_memory_text(plan), width)
+    yield from _entry("memory", *memory_text(plan), width)
     for line in bar_lines(plan.memory, width - _LABEL_WIDTH):
         yield f"{' ' * (_LABEL_WIDTH - 2)}{line}"
-    steps = "unknown number of steps" if plan.steps is None else f"{plan.steps:,} steps"
-    if "early_stopping_rounds" in plan.settings and plan.steps is not None:
-        steps += " at most"
-    yield from _entry("time", f"{_time_range(plan)}{steps}", plan.time.reason, width)
+    yield from _entry("time", time_text(plan), plan.time.reason, width)
     yield from _cost_lines(plan, width)
     needed = "unknown" if plan.needed_bytes is None else f"about {gib(plan.needed_bytes)}"
     free = "" if plan.free_bytes is None else f"{gib(plan.free_bytes)} free"
@@ -126,6 +123,14 @@ def _seconds(plan: Plan) -> float | None:
     return None if duration is None else round(duration.middle, 1)
 
 
+def time_text(plan: Plan) -> str:
+    """`2m 10s to 20m 05s, 1,680 steps`."""
+    steps = "unknown number of steps" if plan.steps is None else counted(plan.steps, "step")
+    if "early_stopping_rounds" in plan.settings and plan.steps is not None:
+        steps += " at most"
+    return f"{_time_range(plan)}{steps}"
+
+
 def _time_range(plan: Plan) -> str:
     """`2m 10s to 20m 05s, `; nothing where it is not known."""
     time = plan.time.duration
@@ -159,7 +164,7 @@ def _cost_lines(plan: Plan, width: int) -> Iterator[str]:
         yield from _entry("cost", f"{cost.energy_kwh[0]:.2g} to {cost.energy_kwh[1]:.2g} kWh", cost.reason, width)
 
 
-def _memory_text(plan: Plan) -> tuple[str, str]:
+def memory_text(plan: Plan) -> tuple[str, str]:
     memory = plan.memory
     free = "an unknown amount" if memory.free_bytes is None else gib(memory.free_bytes)
     if memory.total_bytes is not None:

@@ -105,6 +105,7 @@ class Planned:
     profile: DatasetProfile
     task: Task
     device: Device = _NOT_LOOKED_AT
+    plan: Plan | None = None
 
 
 def check_request(request: Request) -> DatasetProfile:
@@ -185,7 +186,7 @@ def plan_run(request: Request, profile: DatasetProfile | None = None, hardware: 
     spec = spec_of(plan)
     if plan.is_too_large:
         raise too_large(plan)
-    return Planned(spec, plan.profile, find_task(plan.task.id), plan.device)
+    return Planned(spec, plan.profile, find_task(plan.task.id), plan.device, plan)
 
 
 def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:

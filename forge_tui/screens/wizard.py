@@ -45,8 +45,11 @@ from forge_tui.screens.wizard_steps import (
     task_question,
 )
 from forge_tui.widgets.line import Line
+from profiles.hardware import Hardware
 
 START = "start"
+# Seconds that a look at the machine may take before a plan is made without it.
+_PATIENCE = 2.0
 _STEP_OF = {"method": "model", "folder": "model", "cleaning": "columns", "quality": "columns"}
 _PROGRESS_SECONDS = 0.25
 # Faults that no task and no other column could mend.
@@ -378,11 +381,16 @@ class WizardScreen(Screen[None]):
     def _plan(self) -> bool:
         """Make the plan of the answers so far; what is wrong with them is told."""
         try:
-            self._planned = plan_run(self.answers.request(), self.answers.profile)
+            self._planned = plan_run(self.answers.request(), self.answers.profile, self._hardware())
         except ForgeError as error:
             self._refuse(error)
             return False
         return True
+
+    def _hardware(self) -> Hardware | None:
+        """The machine as it is, unless its driver does not answer."""
+        sample = self.app.machine.latest(_PATIENCE)  # type: ignore[attr-defined]
+        return sample.hardware if sample is not None else None
 
     def _start(self) -> None:
         """Start the run, once however often enter was pressed."""
@@ -392,7 +400,7 @@ class WizardScreen(Screen[None]):
         if self._started:
             return
         try:
-            files = start_run(self._planned.spec)
+            files = start_run(self._planned.spec, self._planned.device.visible or None)
         except ForgeError as error:
             self._refuse(error)
             return

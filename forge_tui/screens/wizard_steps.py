@@ -13,6 +13,7 @@ from backends.formats.folders import looks_like_a_data_set
 from backends.registry import PRESETS, TASKS, Task, find_data, find_task, is_trained
 from forge_tui.formatting import counted
 from forge_tui.paths import typed_path
+from forge_tui.plan_report import memory_text, time_text
 from forge_tui.planning import Planned, Request
 from forge_tui.samples import sample_path
 
@@ -231,6 +232,17 @@ def _typed(value: Any) -> str:
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
+def _sizes(planned: Planned) -> list[str]:
+    """The device, and what is known of memory and time."""
+    if planned.plan is None:
+        return []
+    return [
+        f"  device  {planned.device.name}",
+        f"  memory  {memory_text(planned.plan)[0]}",
+        f"  time    {time_text(planned.plan)}",
+    ]
+
+
 def review_lines(planned: Planned) -> list[str]:
     """What will be started: the request with the reason of each setting, and the command that does the same."""
     spec, profile = planned.spec, planned.profile
@@ -242,6 +254,7 @@ def review_lines(planned: Planned) -> list[str]:
         *(f"          prepare: {name} = {_typed(value)}" for name, value in spec.preparation.items()),
         *(f"          {role} = {column}" for role, column in spec.columns.items()),
         f"  model   {spec.model}, method {spec.method}",
+        *_sizes(planned),
         "",
         "Settings (saved in spec.toml):",
     ]
