@@ -642,10 +642,10 @@ def test_a_model_of_the_wrong_kind_is_refused(pretrained: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_run_and_its_predictions_in_processes_of_their_own(tmp_path: Path, repository: Path) -> None:
-    files = quick_run(tmp_path, rows_of(90, seed=28), settings={"max_steps": 40})
-    environment = {**os.environ, "PYTHONPATH": str(repository), "PYTHONSAFEPATH": "1"}
+    files = quick_run(tmp_path, rows_of(90, seed=28), settings={"max_steps": 30})
+    environment = {**os.environ, "PYTHONPATH": str(repository), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
-        [sys.executable, "-m", "backends", str(files.folder)], env=environment, cwd=files.folder, timeout=120
+        [sys.executable, "-m", "backends", str(files.folder)], env=environment, cwd=files.folder, timeout=300
     )
     assert ended.returncode == 0
     rows = rows_of(9, seed=29)
@@ -654,7 +654,7 @@ def test_a_run_and_its_predictions_in_processes_of_their_own(tmp_path: Path, rep
         env=environment,
         input="".join(json.dumps({"tokens": row["tokens"]}) + "\n" for row in rows).encode(),
         capture_output=True,
-        timeout=120,
+        timeout=300,
     )
     assert told.returncode == 0
     said = [json.loads(line)["tags"] for line in told.stdout.splitlines()]
