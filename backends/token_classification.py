@@ -33,10 +33,11 @@ from backends.encoder_training import (
     training_details,
 )
 from backends.encoders import TAGGER, load_trained, longest_input
+from backends.entity_metrics import entity_scores
 from backends.formats.tagged import entity_spans
 from backends.formats.values import as_text
 from backends.job import Job
-from backends.metrics import entity_scores, order_scores
+from backends.metrics import order_scores
 from backends.reporting import finish
 from backends.tagged_rows import Examples, Tagged, load_examples
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback

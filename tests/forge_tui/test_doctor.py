@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 COMPLETE = Installed(
     "3.12.1",
     {
-        **dict.fromkeys(["torch", "transformers", "peft", "accelerate", "xgboost", "trl", "numpy"], "99.1"),
+        **dict.fromkeys(["torch", "transformers", "peft", "accelerate", "xgboost", "trl", "numpy", "seqeval"], "99.1"),
         **dict.fromkeys(["scikit-learn", "pyarrow", "ijson", "charset-normalizer", "tokenizers", "safetensors"], "99"),
         **dict.fromkeys(["openpyxl", "pillow"], "11.0"),
     },
