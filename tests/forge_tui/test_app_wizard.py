@@ -244,7 +244,7 @@ def test_the_review_shows_settings_reasons_and_the_command_by_keys(
         await person.press("enter")
         await person.see("Which model")
         await person.press("enter")
-        await person.see("Start this run?", "learning_rate = ", "generalise better", "max_depth = ")
+        await person.see("Start this run?", "GiB: fits", "learning_rate = ", "generalise better")
         seen = person.text
         for _ in range(4):
             if "The same from the shell:" in seen and "table.csv: csv, utf-8" in seen:
@@ -254,7 +254,7 @@ def test_the_review_shows_settings_reasons_and_the_command_by_keys(
             seen += person.text
         flat = " ".join(seen.split())
         assert "forge-tui train --data" in flat and "--task tabular-classification --map target=answer" in flat
-        assert "--model preset:xgboost --method full" in flat
+        assert "--model preset:xgboost --method full" in flat and "max_depth = " in flat
         assert "table.csv: csv, utf-8, 60 rows" in flat
         await person.press("pageup", "pageup", "pageup", "pageup")
         await person.see("Table: predict a class")

@@ -33,9 +33,10 @@ def test_numbers_that_cannot_be_read_are_told_with_their_rows(tmp_path: Path) ->
         "size,built,colour\n" + "".join(f'"{cell}",2024-01-0{n},blue\n' for n, cell in enumerate(cells, 1)),
     )
     assert [row["size"] for row in rows] == [1.5, "about 3", "", "NA", "4,5", 1200]
+    rest = "It counts as missing there; write it as in the training data."
     assert told == [
-        "2× such as: 'size' holds numbers, but here 'about 3' [row 2, 5]. It counts as missing there; write it as in "
-        "the training data."
+        f"'size' holds numbers, but here 'about 3' [row 2]. {rest}",
+        f"'size' holds numbers, but here '4,5' [row 5]. {rest}",
     ]
 
 
