@@ -130,7 +130,7 @@ def test_a_sample_of_tagged_words(home: Any, here: Path, drive: Callable[..., An
         await person.press("enter")
         await person.see("preset:tiny-encoder", "a local folder with a pretrained model")
         await person.press("enter")
-        await person.see("Start this run?", "tokens = tokens", "lowercase = False   capital letters tell names")
+        await person.see("Start this run?", "tokens = tokens", "GiB: fits", "learning_rate = ")
         await person.press("enter")
         await person.arrive("MonitorScreen")
         await person.see("festival_notes · token-classification · full")
@@ -138,6 +138,7 @@ def test_a_sample_of_tagged_words(home: Any, here: Path, drive: Callable[..., An
     drive(script, (80, 24))
     spec = only_spec()
     assert spec.columns == {"tokens": "tokens", "tags": "tags"} and set(spec.reasons) == set(spec.settings)
+    assert spec.settings["lowercase"] is False and "capital letters" in spec.reasons["lowercase"]
 
 
 @at_both_sizes
