@@ -173,6 +173,10 @@ def test_what_holds_for_every_combination() -> None:
             assert found == "prompting", answers
 
 
+# What is tagged or judged stands before the model: no document helps.
+NOT_LOOKED_UP = ("token-classification", "reward-modeling")
+
+
 @given(any_answers())
 @settings(deadline=None, max_examples=60, suppress_health_check=BUSY_MACHINE)
 def test_what_holds_for_all_answers(answers: Answers) -> None:
@@ -181,7 +185,7 @@ def test_what_holds_for_all_answers(answers: Answers) -> None:
     names = {each.name for each in advice.combinations}
     if modality != "table":
         assert advice.recommended != "tabular-model"
-        if answers.knowledge == "changing":
+        if answers.knowledge == "changing" and answers.task not in NOT_LOOKED_UP:
             assert "rag" in {advice.recommended, *names}
     if modality in ("text", None) and answers.explainable == "yes":
         assert "chain-of-thought" in names
