@@ -300,7 +300,6 @@ def test_a_command_of_its_own_converts_errors_too(home: Any, table: Path) -> Non
 
 NASTY_EXIT_3 = {
     "zero_bytes.csv", "header_only.csv", "single_constant_column.csv", "one_class_labels.csv", "all_text_empty.csv",
-    "regression_target_dirty.csv",
 }  # fmt: skip
 
 
