@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 from backends.formats.findings import Fault
@@ -47,14 +48,17 @@ class Turns:
     repairs: tuple[Fault, ...] = ()
 
 
+_role_of_turn, _content_of_turn = itemgetter("role"), itemgetter("content")
+
+
 def quick_words(cell: Any) -> str | None:
     """The words of a conversation that is plainly in order; None for any that must be looked at closely.
 
     Exists for speed: `read_turns` comes to the same for what passes here, at five times the cost.
     """
     try:
-        key = tuple([turn["role"] for turn in cell])
-        said = [turn["content"] for turn in cell]
+        key = tuple(map(_role_of_turn, cell))
+        said = list(map(_content_of_turn, cell))
         words = "\n".join(said)
         if sum(map(len, cell)) != 2 * len(key) or not all(map(str.strip, said)):
             return None
