@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from zlib import crc32
 
 _KEPT = 20_000
@@ -77,12 +79,15 @@ def same_again(hashes: Sequence[int]) -> Iterator[tuple[int, int]]:
     while len(hashes) > _FEW * (mask + 1):
         mask = 2 * mask + 1
     for share in range(mask + 1):
+        some = [number for number in hashes if number & mask == share] if mask else hashes
+        if len(set(some)) == len(some):
+            continue
+        often = {number for number, count in Counter(some).items() if count > 1}
         seen: dict[int, int] = {}
-        for position, number in enumerate(hashes):
-            if number & mask == share:
-                first = seen.setdefault(number, position)
-                if first != position:
-                    yield position, first
+        for position, number in compress(enumerate(hashes), map(often.__contains__, hashes)):
+            first = seen.setdefault(number, position)
+            if first != position:
+                yield position, first
 
 
 def as_hashes(values: Sequence[int] = ()) -> array[int]:

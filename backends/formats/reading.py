@@ -15,7 +15,7 @@ from backends.formats.coco import read_coco
 from backends.formats.findings import Findings
 from backends.formats.json_arrays import DEEPEST, is_deep, read_array, read_squad, records_key
 from backends.formats.marked_lines import read_conllu, read_fasttext
-from backends.formats.rows import Batch, Gathering, Row
+from backends.formats.rows import BATCH_CHARACTERS, BATCH_ROWS, Batch, Gathering, Row
 from backends.formats.sniff import identify
 from backends.formats.source import Source
 from backends.formats.streams import open_text, told_when_broken
@@ -137,6 +137,7 @@ def _json_lines(source: Source, notes: Findings) -> Iterator[Batch]:
     scan = decoder.scan_once
     size = max(1, source.path.stat().st_size)
     gathered = Gathering("line")
+    numbers, places, records, characters = gathered.numbers, gathered.places, gathered.records, 0
     number = 0
     with told_when_broken(source), open_text(source, lines=True) as (stream, raw):
         for line_number, line in enumerate(stream, 1):
@@ -169,8 +170,14 @@ def _json_lines(source: Source, notes: Findings) -> Iterator[Batch]:
             if not line.isascii() and "\ufffd" in line:
                 what = f"bytes that are not {source.encoding}"
                 _note_undecodable(notes, line_number, what, "Save the file as UTF-8.")
-            if gathered.add(number, line_number, record, len(line)):
+            # As Gathering.add does, without the call, which is a tenth of what reading a row costs.
+            numbers.append(number)
+            places.append(line_number)
+            records.append(record)
+            characters += len(line)
+            if len(records) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
                 yield gathered.take(share=raw.tell() / size)
+                numbers, places, records, characters = gathered.numbers, gathered.places, gathered.records, 0
     if gathered.records:
         yield gathered.take(share=1.0)
 
