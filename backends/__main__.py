@@ -16,10 +16,11 @@ import importlib  # noqa: E402
 import traceback  # noqa: E402
 
 from backends.checkpoints import latest_checkpoint  # noqa: E402
-from backends.contract import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, RunFiles, parse_settings, read_spec  # noqa: E402
+from backends.contract import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, RunFiles, read_spec  # noqa: E402
 from backends.events import EventWriter  # noqa: E402
 from backends.failures import explain  # noqa: E402
 from backends.job import Job  # noqa: E402
+from backends.options import parse_settings  # noqa: E402
 from backends.registry import find_task  # noqa: E402
 
 

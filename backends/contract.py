@@ -1,4 +1,4 @@
-"""What the app and the trainer agree on: run spec, event kinds, errors, data findings, options.
+"""What the app and the trainer agree on: run spec, event kinds, errors, data findings.
 
 Standard library only, because the app imports it and must start without any ML library, and because the trainer
 may run under another interpreter that has nothing of the app.
@@ -7,14 +7,12 @@ may run under another interpreter that has nothing of the app.
 from __future__ import annotations
 
 import json
-import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any
 
 SPEC_VERSION = 1
 
@@ -252,185 +250,6 @@ class DatasetProfile:
             "warnings": [asdict(finding) for finding in self.warnings],
             "stats": dict(self.stats),
         }
-
-
-# --- options: one source for the form, the command line and the documents ---------------------------------------
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    unit: str = "",
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A dataclass field that carries what a person must know to change it."""
-    return field(
-        default=default,
-        metadata={"help": help, "unit": unit, "minimum": minimum, "maximum": maximum, "choices": choices},
-    )
-
-
-@dataclass(frozen=True)
-class TabularOptions:
-    """Gradient-boosted trees; the names are XGBoost's where XGBoost has one."""
-
-    n_estimators: int = option(1000, "boosting rounds at most; early stopping usually ends before", minimum=1)
-    max_steps: int | None = option(None, "the same limit under the name the other tasks use", minimum=1)
-    learning_rate: float = option(0.05, "share of each tree's correction that is kept", minimum=1e-6, maximum=1)
-    max_depth: int = option(6, "questions a tree may ask in a row; deeper fits finer and overfits sooner", minimum=1)
-    min_child_weight: float = option(1.0, "least weight of rows in a leaf; larger is smoother", minimum=0)
-    subsample: float = option(0.8, "share of the rows each tree sees", minimum=0.01, maximum=1)
-    colsample_bytree: float = option(0.8, "share of the columns each tree sees", minimum=0.01, maximum=1)
-    reg_lambda: float = option(1.0, "L2 penalty on the leaf values", minimum=0)
-    reg_alpha: float = option(0.0, "L1 penalty on the leaf values", minimum=0)
-    early_stopping_rounds: int = option(
-        50, "stop when the evaluation loss has not improved for so long; 0 never stops early", unit="rounds", minimum=0
-    )
-    eval_steps: int = option(10, "rounds between two scorings with the task's own metrics", unit="rounds", minimum=1)
-    save_steps: int = option(200, "rounds between two checkpoints", unit="rounds", minimum=1)
-    eval_fraction: float = option(0.2, "share of the rows held out for evaluation", minimum=0.01, maximum=0.9)
-    seed: int = option(42, "seed of the split and of every random choice", minimum=0, maximum=2**31 - 1)
-    nthread: int | None = option(None, "CPU threads; unset uses every core this process may use", minimum=1)
-
-
-@dataclass(frozen=True)
-class TextClassificationOptions:
-    """Encoder classification; the names are those of Transformers' TrainingArguments and PEFT's LoraConfig."""
-
-    num_train_epochs: float = option(3.0, "passes over the training rows", unit="epochs", minimum=0.001)
-    max_steps: int | None = option(None, "optimizer steps; when set it overrules the epochs", unit="steps", minimum=1)
-    learning_rate: float = option(3e-5, "size of the optimizer's steps", minimum=1e-9, maximum=1)
-    per_device_train_batch_size: int = option(16, "rows a device works on at once", unit="rows", minimum=1)
-    per_device_eval_batch_size: int = option(64, "rows a device scores at once", unit="rows", minimum=1)
-    gradient_accumulation_steps: int = option(1, "batches added up before each optimizer step", minimum=1)
-    max_length: int = option(256, "longest text in tokens; longer ones are cut", unit="tokens", minimum=4)
-    weight_decay: float = option(0.01, "pull of the weights towards zero", minimum=0, maximum=1)
-    warmup_steps: float = option(0.06, "steps of rising learning rate; under 1 a share of all steps", minimum=0)
-    lr_scheduler_type: str = option(
-        "linear",
-        "how the learning rate falls",
-        choices=("linear", "cosine", "constant", "constant_with_warmup", "polynomial"),
-    )
-    label_smoothing_factor: float = option(0.0, "share of certainty taken off each label", minimum=0, maximum=0.9)
-    lora_r: int = option(8, "rank of the LoRA matrices", minimum=1)
-    lora_alpha: int = option(16, "scale of the LoRA matrices", minimum=1)
-    lora_dropout: float = option(0.05, "share of the adapter's inputs dropped while training", minimum=0, maximum=0.9)
-    logging_steps: int = option(1, "steps between two points of the training curve", unit="steps", minimum=1)
-    eval_steps: int | None = option(None, "steps between two evaluations; unset means ten a run", minimum=1)
-    save_steps: int | None = option(None, "steps between two checkpoints; unset means at each evaluation", minimum=1)
-    eval_fraction: float = option(0.2, "share of the rows held out for evaluation", minimum=0.01, maximum=0.9)
-    seed: int = option(42, "seed of the split and of every random choice", minimum=0, maximum=2**31 - 1)
-    lowercase: bool = option(True, "a tokenizer trained here ignores upper and lower case")
-
-
-@dataclass(frozen=True)
-class TokenClassificationOptions(TextClassificationOptions):
-    """The same for a tag on each word; long texts are read in parts, and capital letters count."""
-
-    max_length: int = option(
-        256, "tokens read at once; longer texts are read in parts that overlap by a quarter", unit="tokens", minimum=4
-    )
-    label_smoothing_factor: float = option(0.0, "share of certainty taken off each tag", minimum=0, maximum=0.9)
-    lowercase: bool = option(False, "a tokenizer trained here ignores upper and lower case")
-
-
-@dataclass(frozen=True)
-class PreparationOptions:
-    """Which rows are used and how they are divided; nothing of it is done unless it was chosen."""
-
-    bad_rows: str = option(
-        "drop-empty",
-        "what happens to rows that cannot be used: `drop-empty` leaves them out but stops at wrong numbers in the "
-        "target, `drop` leaves all of them out, `stop` starts no run while there is one",
-        choices=("drop-empty", "drop", "stop"),
-    )
-    drop_duplicates: bool = option(False, "rows that repeat an earlier one, but for case and spaces, are left out")
-    merge_spellings: bool = option(False, "labels that differ in case only become the most frequent of them")
-    shortest: int | None = option(None, "shorter texts are left out", unit="tokens, about", minimum=0)
-    longest: int | None = option(None, "longer texts are left out", unit="tokens, about", minimum=1)
-    quality_column: str | None = option(None, "the column that holds a mark of quality for each row")
-    quality_from: float | None = option(None, "rows with a lower mark of quality are left out")
-    weight_column: str | None = option(None, "training sees a row as often as this column says; 0.5 is every second")
-    group_column: str | None = option(None, "rows with the same value here stay on one side of the split")
-    time_column: str | None = option(None, "the latest rows by this column are held out, not random ones")
-
-
-SETTING_ALIASES = {"max_seq_length": "max_length", "num_boost_round": "n_estimators", "n_rounds": "n_estimators"}
-
-
-Options = TypeVar("Options")
-
-
-def parse_settings(options: type[Options], given: Mapping[str, Any], kind: str = "setting") -> Options:
-    """Build the options from names and values as typed or as read from TOML.
-
-    Raises UsageError naming the setting, the value and what is allowed; `kind` is what a setting is called there.
-    """
-    known = {entry.name: entry for entry in fields(options)}  # type: ignore[arg-type]
-    hints = get_type_hints(options)
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        name = key if key in known else SETTING_ALIASES.get(key, key)
-        if name not in known:
-            raise UsageError(
-                f"There is no {kind} {key!r}",
-                f"there are {', '.join(known)}",
-                f"Correct the name{nearest(key, tuple(known))}.",
-            )
-        values[name] = _parse_value(known[name], hints[name], value)
-    return options(**values)
-
-
-def _parse_value(entry: Field[Any], hint: Any, value: Any) -> Any:
-    """Turn one value into the type of its field and check its limits."""
-    allowed = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    wanted = next(kind for kind in allowed if kind is not NoneType)
-    if NoneType in allowed and (value is None or str(value).strip().lower() in ("none", "null", "")):
-        return None
-    parsed = convert_value(wanted, value)
-    choices = entry.metadata.get("choices") or ()
-    low, high = entry.metadata.get("minimum"), entry.metadata.get("maximum")
-    problem = None
-    if parsed is None:
-        problem = f"it must be {_KIND_NAMES[wanted]}"
-    elif choices and parsed not in choices:
-        problem = f"it must be one of {', '.join(choices)}"
-    elif low is not None and parsed < low:
-        problem = f"it must be at least {low:g}"
-    elif high is not None and parsed > high:
-        problem = f"it must be at most {high:g}"
-    if problem:
-        default = "" if entry.default in (MISSING, None) else f", the default is {entry.default}"
-        raise UsageError(
-            f"{entry.name} = {value!r} is not possible",
-            f"{problem}{default}",
-            f"Give another value: {entry.metadata['help']}.",
-        )
-    return parsed
-
-
-_KIND_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
-
-
-def convert_value(wanted: type, value: Any) -> Any:
-    """`value` as int, float, bool or str; None when it is not one."""
-    text = str(value).strip()
-    if wanted is bool:
-        return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}.get(text.lower())
-    if wanted is str:
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    if not math.isfinite(number):
-        return None
-    if wanted is int:
-        return int(number) if number == int(number) else None
-    return number
 
 
 # --- the request ------------------------------------------------------------------------------------------------

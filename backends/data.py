@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DataError, PreparationOptions, parse_settings
+from backends.contract import DataError
 from backends.formats.checks import evaluation_data
 from backends.formats.classes import FEWEST_ROWS, merged_spellings
 from backends.formats.columns import TableSummary, summarise
@@ -27,6 +27,7 @@ from backends.formats.tagged import rarest_types, tag_list
 from backends.formats.tally import byte_length, choice_against, low_quality
 from backends.formats.values import as_label, as_number, as_text, as_timestamp
 from backends.job import Job
+from backends.options import PreparationOptions, parse_settings
 
 MOST_COPIES = 100
 

@@ -11,9 +11,10 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from backends.checkpoints import checkpoint_folder
-from backends.contract import DataError, TextClassificationOptions
+from backends.contract import DataError
 from backends.encoders import Head, add_lora, local_encoder, tiny_encoder, train_tokenizer
 from backends.job import Job
+from backends.options import TextClassificationOptions
 from backends.trainer_events import ForgeCallback
 
 PREDICT_BATCH = 64

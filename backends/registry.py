@@ -7,13 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backends.contract import (
-    TabularOptions,
-    TextClassificationOptions,
-    TokenClassificationOptions,
-    UsageError,
-    nearest,
-)
+from backends.contract import UsageError, nearest
+from backends.options import TabularOptions, TextClassificationOptions, TokenClassificationOptions
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ import xgboost
 
 from backends.baselines import linear_table_model, majority_class
 from backends.checkpoints import checkpoint_folder, prune, read_seal, seal
-from backends.contract import DataError, TabularOptions, write_json
+from backends.contract import DataError, write_json
 from backends.data import Split, class_index, load_split, summarise_columns
 from backends.formats.columns import feature_columns
 from backends.formats.values import as_label, as_number, as_timestamp, is_missing
 from backends.job import Job, Pace
 from backends.metrics import classification_scores, order_scores, regression_scores
+from backends.options import TabularOptions
 from backends.reporting import finish
 
 MODEL_FILE = "model.ubj"

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.contract import DataError, PreparationOptions, parse_settings
+from backends.contract import DataError
 from backends.data import LabelledRows, load_split
 from backends.formats.classes import merged_spellings
 from backends.formats.tagged import bio_tags, entity_spans, names_each_word, tag_list, tag_type
 from backends.job import Job
+from backends.options import PreparationOptions, parse_settings
 from backends.words import Decoder
 
 

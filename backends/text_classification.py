@@ -16,7 +16,7 @@ import torch
 from transformers import DataCollatorWithPadding, Trainer, set_seed
 
 from backends.baselines import majority_class, tfidf_model
-from backends.contract import TextClassificationOptions, parse_settings, read_json, read_spec, write_json
+from backends.contract import read_json, read_spec, write_json
 from backends.data import LabelledRows, Split, class_index, load_split
 from backends.encoder_training import (
     batches,
@@ -32,6 +32,7 @@ from backends.encoders import CLASSIFIER, load_trained
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.metrics import classification_scores, order_scores
+from backends.options import TextClassificationOptions, parse_settings
 from backends.reporting import finish
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
 

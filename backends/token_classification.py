@@ -19,7 +19,7 @@ import torch
 from transformers import DataCollatorForTokenClassification, Trainer, set_seed
 
 from backends.baselines import linear_word_model
-from backends.contract import TokenClassificationOptions, read_json, read_spec, write_json
+from backends.contract import read_json, read_spec, write_json
 from backends.data import class_index
 from backends.encoder_training import (
     PREDICT_BATCH,
@@ -38,6 +38,7 @@ from backends.formats.tagged import entity_spans
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.metrics import order_scores
+from backends.options import TokenClassificationOptions
 from backends.reporting import finish
 from backends.tagged_rows import Examples, Tagged, load_examples
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from backends.contract import SETTING_ALIASES, UsageError, convert_value, nearest
+from backends.contract import UsageError, nearest
+from backends.options import SETTING_ALIASES, convert_value
 from forge_tui.model_folders import find_any_model
 from profiles.catalog import KIND_TASKS, Model, catalog
 from profiles.device import Device, choose_device

@@ -7,21 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import (
-    EXIT_TOO_LARGE,
-    SETTING_ALIASES,
-    DataError,
-    DatasetProfile,
-    ForgeError,
-    PreparationOptions,
-    RunSpec,
-    UsageError,
-    convert_value,
-    nearest,
-    parse_settings,
-)
+from backends.contract import EXIT_TOO_LARGE, DataError, DatasetProfile, ForgeError, RunSpec, UsageError, nearest
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
+from backends.options import SETTING_ALIASES, PreparationOptions, convert_value, parse_settings
 from backends.registry import Task, TaskData, find_data, find_task, is_trained
 from forge_tui.finding_lines import grouped
 from forge_tui.model_choice import download_command, is_local, named_model, training_source

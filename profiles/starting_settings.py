@@ -17,7 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backends.contract import DatasetProfile, TextClassificationOptions
+from backends.contract import DatasetProfile
+from backends.options import TextClassificationOptions
 
 _FAMILIES = {
     "tabular-classification": "tabular",

@@ -53,7 +53,7 @@ def test_the_app_loads_no_library(tmp_path: Path) -> None:
     assert not loaded & {"pyarrow", *MACHINE_LEARNING}
 
 
-@pytest.mark.parametrize("module", ["backends.contract", "backends.registry"])
+@pytest.mark.parametrize("module", ["backends.contract", "backends.options", "backends.registry"])
 def test_contract_and_registry_need_the_standard_library_only(tmp_path: Path, module: str) -> None:
     assert loaded_by(tmp_path, module) - set(sys.stdlib_module_names) == {"backends"}
 

@@ -32,8 +32,9 @@ import pyarrow as pa
 import pyarrow.parquet
 from PIL import Image
 
-from backends.contract import DatasetProfile, PreparationOptions, UsageError
+from backends.contract import DatasetProfile, UsageError
 from backends.formats.checks import CheckRequest, check
+from backends.options import PreparationOptions
 from backends.registry import TASK_DATA
 
 SECONDS_A_CHECK, SECONDS_A_FILE, BYTES_OF_DATA = 20, 120, 1 << 30

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backends.contract import PreparationOptions, TaskProposal, UsageError, nearest
+from backends.contract import TaskProposal, UsageError, nearest
 from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.datasets import Glance
 from backends.formats.preview import preview
@@ -14,6 +14,7 @@ from backends.formats.proposals import propose_tasks
 from backends.formats.roles import Roles, propose_roles
 from backends.formats.shapes import Shape, shapes_of
 from backends.formats.source import Dataset
+from backends.options import PreparationOptions
 from backends.registry import TASK_DATA, TaskData, find_data
 
 # The choices about rows that name a column.

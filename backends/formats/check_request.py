@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from backends.contract import DatasetProfile, PreparationOptions
+from backends.contract import DatasetProfile
+from backends.options import PreparationOptions
 
 
 @dataclass(frozen=True)

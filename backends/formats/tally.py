@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import IO, Any
 
-from backends.contract import PreparationOptions
 from backends.formats.distinct import as_hashes, normal_hash, same_again
 from backends.formats.findings import PLACES_KEPT, Fault, Findings
 from backends.formats.rows import Batch
 from backends.formats.values import as_number
+from backends.options import PreparationOptions
 
 BYTES_A_TOKEN = 4
 _LENGTHS_KEPT = 1_000_000

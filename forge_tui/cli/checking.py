@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from backends.contract import EXIT_DATA, DatasetProfile, PreparationOptions, parse_settings
+from backends.contract import EXIT_DATA, DatasetProfile
+from backends.options import PreparationOptions, parse_settings
 from forge_tui.cli import app
 from forge_tui.cli.data import MAP_HELP, PREPARE_HELP, parse_pairs
 from forge_tui.cli.output import say, show, show_json

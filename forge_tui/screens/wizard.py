@@ -18,9 +18,10 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from backends.contract import DatasetProfile, ForgeError, PreparationOptions, parse_settings
+from backends.contract import DatasetProfile, ForgeError
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
+from backends.options import PreparationOptions, parse_settings
 from backends.registry import find_task
 from forge_tui.finding_lines import for_screen, grouped
 from forge_tui.formatting import counted

@@ -22,20 +22,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.contract import (
-    DataError,
-    DatasetProfile,
-    PreparationOptions,
-    RunFiles,
-    RunSpec,
-    UsageError,
-    parse_settings,
-    read_json,
-)
+from backends.contract import DataError, DatasetProfile, RunFiles, RunSpec, UsageError, read_json
 from backends.data import Split, load_split
 from backends.events import EventWriter
 from backends.formats.checks import CheckRequest, check
 from backends.job import Job, fingerprint
+from backends.options import PreparationOptions, parse_settings
 from backends.registry import find_task
 from backends.signals import StopControl
 

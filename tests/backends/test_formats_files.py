@@ -26,10 +26,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.contract import DataError, DatasetProfile, PreparationOptions, UsageError
+from backends.contract import DataError, DatasetProfile, UsageError
 from backends.formats.checks import CheckRequest, check, check_data
 from backends.formats.datasets import open_data, read_part
 from backends.formats.findings import Findings
+from backends.options import PreparationOptions
 
 Rows = list[dict[str, Any]]
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from backends.contract import PreparationOptions
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
 from backends.formats.conversations import Turn, quick_words
 from backends.formats.findings import Fault
 from backends.formats.language import Example, chat_parts, conversation, is_dialogue, read_example
 from backends.formats.shapes import LANGUAGE_SHAPES, Shape
+from backends.options import PreparationOptions
 
 SHAPES = {shape.name: shape for shape in LANGUAGE_SHAPES}
 Messages = list[dict[str, Any]]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.contract import DatasetProfile, Finding, PreparationOptions
+from backends.contract import DatasetProfile, Finding
 from backends.formats import distinct
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
@@ -33,6 +33,7 @@ from backends.formats.tagged import (
     tagged_fault,
 )
 from backends.formats.tally import byte_length
+from backends.options import PreparationOptions
 from backends.registry import find_data
 
 TEXT, TAGGED, ANSWERS = "text-classification", "token-classification", "extractive-question-answering"

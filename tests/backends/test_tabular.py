@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from backends.checkpoints import checkpoint_folder, latest_checkpoint, read_seal, sealed_checkpoints
-from backends.contract import DataError, RunFiles, RunSpec, TabularOptions, parse_settings, read_json
+from backends.contract import DataError, RunFiles, RunSpec, read_json
 from backends.events import EventWriter
 from backends.job import Job
+from backends.options import TabularOptions, parse_settings
 from backends.registry import find_task
 from backends.signals import StopControl
 from backends.tabular import predict, train

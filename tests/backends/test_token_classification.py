@@ -16,10 +16,11 @@ import pytest
 import tomli_w
 
 from backends.checkpoints import latest_checkpoint, sealed_checkpoints
-from backends.contract import DataError, ForgeError, RunFiles, RunSpec, parse_settings, read_json, read_spec
+from backends.contract import DataError, ForgeError, RunFiles, RunSpec, read_json, read_spec
 from backends.events import EventWriter
 from backends.formats.tagged import bio_violation
 from backends.job import Job
+from backends.options import parse_settings
 from backends.registry import find_task
 from backends.signals import StopControl
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import profiles.starting_settings
-from backends.contract import DatasetProfile, parse_settings
+from backends.contract import DatasetProfile
+from backends.options import parse_settings
 from backends.registry import TASK_DATA, TASKS
 from profiles.starting_settings import Situation, known_settings, starting_settings
 
