@@ -27,7 +27,7 @@ from backends.formats.values import (
 _BAD_KEPT = 20
 _NESTED_KEPT = 50
 _MOST_COLUMNS = 50_000
-_SENTENCE = 30  # from so many characters on, what begins with a letter is no number, no date and no missing word
+_SENTENCE = 30  # no number with marks, no infinity and no word for missing is as long
 _UNUSUAL = re.compile(r"[^0-9.+-]")  # spaces, exponents and underscores take the careful way
 # A column is numeric with a few dirty cells, not a text, when at least this share of its cells are numbers.
 _MOSTLY = 0.9
@@ -98,8 +98,11 @@ class Column:
             kinds = set(map(type, cells))
         if not cells:
             return
-        if kinds == {str} and self._only_numbers and not self.decimal_comma and self._plain_numbers(cells):
-            return
+        if kinds == {str} and self._mostly_numbers and not self.decimal_comma:
+            filled = [cell for cell in cells if cell] if "" in cells else cells
+            if filled and self._plain_numbers(filled):
+                self.missing += len(cells) - len(filled)
+                return
         if bool in kinds and len(kinds) > 1:  # True equals 1, but is another value
             cells = ["true" if cell is True else "false" if cell is False else cell for cell in cells]
         bad_before = self.present - self.numbers
@@ -127,9 +130,9 @@ class Column:
         return others
 
     @property
-    def _only_numbers(self) -> bool:
-        """Whether every cell so far was a plain number, so that the next ones may well be too."""
-        return self.numbers == self.present and not self.codes and not self.infinite
+    def _mostly_numbers(self) -> bool:
+        """Whether most cells so far were plain numbers, so that the next ones may well be too."""
+        return 2 * (self.numbers - self.codes) >= self.present
 
     def _plain_numbers(self, cells: list[str]) -> bool:
         """Take a batch of cells that are all plain numbers in, quickly; False when they are something else."""
@@ -162,9 +165,7 @@ class Column:
 
     def _value(self, cell: Any, count: int, texts: list[str]) -> None:
         """Take a value in that stands in `count` cells; `texts` collects it as a text, where it says something."""
-        if isinstance(cell, str) and len(cell) >= _SENTENCE and cell[0].isalpha() and not cell[-1].isspace():
-            self._text(cell, count, texts)
-            self.words += (cell.count(" ") + 1) * count
+        if isinstance(cell, str) and cell[:1].isalpha() and not cell[-1].isspace() and self._word(cell, count, texts):
             return
         if is_missing(cell):
             self.missing += count
@@ -193,6 +194,14 @@ class Column:
             self.code_example = self.code_example or text
         self.minimum = number if self.minimum is None else min(self.minimum, number)
         self.maximum = number if self.maximum is None else max(self.maximum, number)
+
+    def _word(self, cell: str, count: int, texts: list[str]) -> bool:
+        """Take what begins with a letter in, which is no number and no date; False for what must be looked at."""
+        if len(cell) < _SENTENCE and (cell[0] in "iInN" or _MARKED_NUMBER.fullmatch(cell)):
+            return False
+        self._text(cell, count, texts)
+        self.words += (cell.count(" ") + 1) * count
+        return True
 
     def _text(self, text: str, count: int, texts: list[str]) -> None:
         self.present += count

@@ -8,7 +8,7 @@ from typing import Any
 from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts, merged_counts
 from backends.formats.columns import TableSummary, feature_columns
 from backends.formats.leaks import LeakWatch
-from backends.formats.row_faults import plain_fault, row_words
+from backends.formats.row_faults import plain_fault, row_words, table_words
 from backends.formats.rows import Batch
 from backends.formats.tally import Tally, Texts, byte_length
 from backends.formats.values import as_text
@@ -50,8 +50,7 @@ class LabelCheck:
                     continue
                 if isinstance(label, str) and not task.numeric_label and len(self.good) < _GOOD_KEPT:
                     self.good.add(label)
-            cells_here = dict(zip(order, whole[index])) if task.is_tabular else {}
-            words = row_words(task, values, cells_here)
+            words = table_words(order, whole[index]) if task.is_tabular else row_words(task, values, {})
             if tally.filters and not tally.keep(batch, index, byte_length(words)):
                 continue
             tally.usable[tally.part] += 1

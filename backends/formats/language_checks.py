@@ -85,7 +85,8 @@ class LanguageCheck:
         if self.answers.count <= _FEW_ANSWERS:
             self.answers.add(lasts)
         self.longest_answer = max(self.longest_answer, max(map(len, lasts)))
-        if any(word in "\n".join(lasts) for word in _PLACEHOLDER_WORDS):
+        joined = "\n".join(lasts)
+        if any(word[0] in joined and word in joined for word in _PLACEHOLDER_WORDS):  # a letter is found far sooner
             self.placeholders += sum(any(word in last for word in _PLACEHOLDER_WORDS) for last in lasts)
 
     def _add_row(self, batch: Batch, index: int, values: dict[str, Any]) -> None:

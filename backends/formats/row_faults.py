@@ -21,7 +21,14 @@ def row_words(task: TaskData, values: Mapping[str, Any], cells: Mapping[str, Any
         return " ".join(tag_list(values.get("tokens")) or ())
     if not task.is_tabular:
         return "\n".join(as_text(values.get(role)) for role in task.text_roles)
-    return "\0".join(f"{name}\1{as_text(cells[name])}" for name in sorted(cells) if cells[name] not in (None, ""))
+    names = sorted(cells)
+    return table_words(names, [cells[name] for name in names])
+
+
+def table_words(names: Sequence[str], cells: Sequence[Any]) -> str:
+    """The same for the cells of a table by the names of their columns, which are in order."""
+    filled = zip(names, cells)
+    return "\0".join([f"{name}\1{as_text(cell)}" for name, cell in filled if cell not in (None, "")])
 
 
 def row_fault(task: TaskData, shape: Shape, values: Mapping[str, Any], decimal_comma: bool = False) -> Fault | None:

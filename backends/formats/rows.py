@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-BATCH_ROWS = 1024
+BATCH_ROWS = 256
 # A batch ends early when its text grows beyond this, so that rows of megabytes do not pile up.
 BATCH_CHARACTERS = 4 << 20
 
