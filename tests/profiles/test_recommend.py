@@ -66,7 +66,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def use(*made: Model) -> None:
         presets = tuple(model for model in catalog() if model.id.startswith("preset:"))
         kept = (*presets, *made)
-        monkeypatch.setattr(profiles.catalog, "catalog", lambda: kept)
+        monkeypatch.setattr(profiles.catalog, "_naming", lambda word: kept)
 
     return use
 
