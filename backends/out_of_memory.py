@@ -38,7 +38,6 @@ def train_with_room(train: Callable[[Job], None], job: Job) -> None:
             traceback.clear_frames(error.__traceback__)  # else they hold what filled the memory
         job = smaller
         _let_go()
-        job.events.emit("attempt", n=job.attempt, from_step=job.resume_step)
 
 
 def _as_before(job: Job) -> Job:
@@ -61,6 +60,7 @@ def _smaller(job: Job, error: BaseException) -> Job | None:
     job.update_report(out_of_memory={"settings": {**before, **changed}, "from_step": step})
     told = " and ".join(f"{name} = {value}" for name, value in changed.items())
     place = f"from step {step}" if step else "from the start"
+    job.events.emit("attempt", n=job.attempt, from_step=step)  # readers drop what they know of later steps
     job.events.notice(f"the memory of the GPU is full; the run goes on {place} with {told}", "warning")
     return replace(job, options=replace(job.options, **changed), resume_step=step, resume_from=folder)
 
