@@ -56,6 +56,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "qwen3": {**SIZES, "num_key_value_heads": 2, "head_dim": 32},
 }
 ENCODERS = ("bert", "roberta", "electra", "distilbert", "modernbert", "deberta-v2")
+USUAL = ("bert", "modernbert", "t5", "gpt2")  # the others take longer together than they tell
 PREFIXED = ("bert", "roberta", "electra")
 PAIRS = [
     *[(name, head) for name in ENCODERS for head in (CLASSIFIER, TAGGER, ANSWER_FINDER)],
@@ -71,7 +72,7 @@ def able(name: str, head: Head, method: str) -> bool:
 
 
 CASES = [
-    pytest.param(name, head, method, id=f"{name}-{head.peft}-{method}")
+    pytest.param(name, head, method, id=f"{name}-{head.peft}-{method}", marks=() if name in USUAL else pytest.mark.slow)
     for name, head in PAIRS
     for method in ("full", "lora", "qlora", "prompt-tuning", "prefix-tuning")
     if able(name, head, method)
