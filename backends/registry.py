@@ -5,6 +5,7 @@ Standard library only; naming a task imports no backend.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +28,8 @@ class TaskData:
     """What the data of a task must hold; the data desk knows every task of the field, also those not trained yet.
 
     `roles` are needed in every row, `optional` ones are used when they are there. Text generation reads rows of many
-    shapes, so its roles depend on the data: `backends.formats.shapes` holds them.
+    shapes, so its roles depend on the data: `backends.formats.shapes` holds them. `takes_several` says whether a row
+    may have any number of labels.
     """
 
     id: str
@@ -39,6 +41,7 @@ class TaskData:
     minimum: Minimum
     optional: tuple[str, ...] = ()
     numeric_label: bool = False
+    takes_several: bool = False
 
     @property
     def is_tabular(self) -> bool:
@@ -88,6 +91,7 @@ TASK_DATA: tuple[TaskData, ...] = (
         ("text", "label"),
         "label",
         _CLASS_ROWS,
+        takes_several=True,
     ),
     TaskData(
         "sentence-pair-classification",
@@ -97,6 +101,17 @@ TASK_DATA: tuple[TaskData, ...] = (
         ("premise", "hypothesis", "label"),
         "label",
         _CLASS_ROWS,
+        takes_several=True,
+    ),
+    TaskData(
+        "text-regression",
+        "Text: predict a number",
+        "each text has a number to be predicted: a rating, a grade, a degree of agreement",
+        "text",
+        ("text", "target"),
+        "target",
+        Minimum(100, 1_000, 10_000, "texts"),
+        numeric_label=True,
     ),
     TaskData(
         "token-classification",
@@ -315,7 +330,7 @@ TASKS: tuple[Task, ...] = (
         data=find_data("text-classification"),
         module="backends.text_classification",
         options=TextClassificationOptions,
-        methods=("full", "lora"),
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
@@ -325,23 +340,63 @@ TASKS: tuple[Task, ...] = (
         data=find_data("sentence-pair-classification"),
         module="backends.text_classification",
         options=TextClassificationOptions,
-        methods=("full", "lora"),
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("accuracy", "f1_macro", "precision_macro", "recall_macro"),
     ),
     Task(
+        data=find_data("text-regression"),
+        module="backends.text_classification",
+        options=TextClassificationOptions,
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
+        models=("preset:tiny-encoder",),
+        default_model="preset:tiny-encoder",
+        accepts_model_folder=True,
+        metrics=("rmse", "mse", "mae", "r2"),
+    ),
+    Task(
         data=find_data("token-classification"),
         module="backends.token_classification",
         options=TokenClassificationOptions,
-        methods=("full", "lora"),
+        methods=("full", "lora", "qlora", "prefix-tuning"),  # words before the input would shift the tags
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("f1", "precision", "recall", "token_accuracy"),
     ),
 )
+
+
+# The kinds of models (profiles/catalog.py) that each method can train, the method that trains most first.
+METHOD_KINDS: Mapping[str, tuple[str, ...]] = {
+    "full": (
+        *("causal-lm", "encoder", "encoder-decoder", "vision-language"),
+        *("image", "detector", "speech", "video", "trees"),
+    ),
+    "lora": ("causal-lm", "encoder", "encoder-decoder", "vision-language", "speech"),
+    "qlora": ("causal-lm", "encoder", "encoder-decoder", "vision-language", "speech"),
+    "prompt-tuning": ("causal-lm", "encoder", "encoder-decoder"),
+    "prefix-tuning": ("causal-lm", "encoder", "encoder-decoder"),
+}
+# Encoders of Transformers 5.23 whose layers take no vectors from outside (past_key_values), by model_type.
+_WITHOUT_PREFIX = ("albert", "deberta", "deberta-v2", "distilbert", "modernbert", "mpnet")
+
+
+def method_refusal(method: str, task_id: str | None, kind: str | None, architecture: str | None) -> str | None:
+    """Why a method cannot train a model for a task, None where it can; what is None is not looked at.
+
+    `architecture` is the model_type of Transformers.
+    """
+    trained = next((task.methods for task in TASKS if task.id == task_id), None)
+    if kind is not None and kind not in METHOD_KINDS[method]:
+        return f"{method} is not for this kind of model"
+    if trained is not None and method not in trained:
+        return f"this version trains {task_id} by {', '.join(trained)}"
+    if method == "prefix-tuning" and architecture in _WITHOUT_PREFIX:
+        return f"the layers of {architecture} take no vectors from outside, which prefix tuning needs"
+    return None
 
 
 def is_trained(task_id: str) -> bool:

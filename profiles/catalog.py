@@ -21,6 +21,7 @@ from backends.registry import TASK_DATA
 _TEXT_TASKS = (
     "text-classification",
     "sentence-pair-classification",
+    "text-regression",
     "token-classification",
     "extractive-question-answering",
 )
@@ -129,6 +130,11 @@ class Model:
     published: int | None = None
     lowercases: bool = False
     download_bytes: int | None = None
+
+    @property
+    def architecture(self) -> str | None:
+        """The model_type of Transformers, where it is known."""
+        return self.shape.architecture if self.shape is not None else None
 
 
 def catalog() -> tuple[Model, ...]:

@@ -124,7 +124,8 @@ class RunView:
         self.peak_bytes = readings.whole(event.get("peak_bytes"))
 
     def _on_sample(self, event: Mapping[str, Any]) -> None:
-        mark = "✓" if event.get("output") == event.get("expected") else "✗"
+        is_right = event.get("output") == event.get("expected")
+        mark = "✓" if is_right else "·" if "rmse" in self.values else "✗"  # of a number, near is not wrong
         output, expected, told = (str(event.get(key)) for key in ("output", "expected", "input"))
         if len(output) + len(expected) < _SHORT_SAMPLE:
             self._line(event, f"{mark} {output} (expected {expected}): {told[:80]}")

@@ -17,12 +17,14 @@ _FILES = {
     "tabular-regression": "apartment_rents.csv",
     "text-classification": "support_messages.csv",
     "sentence-pair-classification": "statement_pairs.csv",
+    "text-regression": "guest_reviews.csv",
     "token-classification": "festival_notes.conll",
 }
 # A demo is over in a minute on two CPU cores; what is not named here is chosen as for any other data.
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "text-classification": {"max_steps": 300, "max_length": 32},
     "sentence-pair-classification": {"max_steps": 300, "max_length": 32},
+    "text-regression": {"max_steps": 300, "max_length": 32},
     "token-classification": {"max_steps": 200},
 }
 

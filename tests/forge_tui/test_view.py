@@ -187,6 +187,9 @@ def test_long_answers_of_a_sample_stand_one_below_the_other(view: RunView) -> No
     said, true = "«Ann/person» lives in New York and works", "«Ann/person» lives in «New York/place» and works"
     view.apply({**sample, "output": said, "expected": true})
     assert [line.partition(" ")[2] for line in view.lines][1:] == [f"✗ {said}", f"  expected: {true}"]
+    view.apply({"t": 2.0, "kind": "metrics", "step": 1, "total_steps": 2, "values": {"rmse": 0.5}})
+    view.apply({**sample, "output": "4.8", "expected": "5.1"})
+    assert view.lines[-1].partition(" ")[2] == "· 4.8 (expected 5.1): some text", "a number that is near is not wrong"
 
 
 def test_a_log_is_read_in_pieces(view: RunView) -> None:
