@@ -34,7 +34,8 @@ MOST_COPIES = 100
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows that can be used, with what is learned: a class name, a number, or the tags of the words as they were read.
+    """Rows that can be used, with what is learned: a class name, a number, the tags of the words as they were read, or
+    None where the task finds it in the row itself.
 
     `hashes` tell the same text again.
     """
@@ -149,8 +150,7 @@ def read_labelled(
         rows.append(dict(row.cells))
         hashes.append(number)
         weights.append(_weight(row, options, source.decimal_comma) * source.weight)
-        cell = values[job.task.label_role]
-        labels.append(_learned(job, cell, source.decimal_comma))
+        labels.append(_learned(job, values, source.decimal_comma))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
     if options.bad_rows == "stop":
@@ -165,8 +165,11 @@ def read_labelled(
     return LabelledRows(source, rows, labels, dropped, hashes, weights)
 
 
-def _learned(job: Job, cell: Any, decimal_comma: bool) -> Any:
-    """What is learned of a row: a number, the tags of its words, or the name of its class."""
+def _learned(job: Job, values: Mapping[str, Any], decimal_comma: bool) -> Any:
+    """What is learned of a row: a number, the tags of its words, or the name of its class; None where it has none."""
+    if job.task.data.label_role is None:
+        return None
+    cell = values[job.task.label_role]
     if job.task.numeric_label:
         return as_number(cell, decimal_comma)
     return as_label(cell) if job.task.data.has_classes else tag_list(cell)

@@ -42,13 +42,18 @@ def load_model(job: Job, head: Head, classes: tuple[str, ...], texts: Iterable[s
     return tokenizer, model
 
 
-def training_arguments(job: Job, rows: int, **more: Any) -> TrainingArguments:
-    """The Trainer's arguments by the options, for so many training rows; precision is what the device supports."""
+def training_arguments(
+    job: Job, rows: int, kind: type[TrainingArguments] = TrainingArguments, fp16: bool = True, **more: Any
+) -> TrainingArguments:
+    """The Trainer's arguments by the options, for so many training rows; precision is what the device supports.
+
+    `fp16` says whether the model can bear it, where the device has no bf16.
+    """
     options: TextClassificationOptions = job.options
     every = options.eval_steps or max(1, total_steps(options, rows) // 10)
     on_gpu = torch.cuda.is_available()
     bf16 = on_gpu and torch.cuda.is_bf16_supported()
-    return TrainingArguments(
+    return kind(
         output_dir=str(job.files.checkpoints),
         num_train_epochs=options.num_train_epochs,
         max_steps=options.max_steps or -1,
@@ -70,7 +75,7 @@ def training_arguments(job: Job, rows: int, **more: Any) -> TrainingArguments:
         greater_is_better=True,
         use_cpu=not on_gpu,
         bf16=bf16,
-        fp16=on_gpu and not bf16,
+        fp16=on_gpu and not bf16 and fp16,
         seed=options.seed,
         data_seed=options.seed,
         report_to=[],
@@ -117,7 +122,8 @@ def load_best(job: Job, trainer: Trainer) -> None:
 
         set_peft_model_state_dict(trainer.model, load_file(folder / "adapter_model.safetensors"))
     else:
-        trainer.model.load_state_dict(load_file(folder / "model.safetensors"))
+        # Weights that are the same as others are written once only.
+        trainer.model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
     job.events.notice(f"the weights of step {best} are kept: its evaluation was the best")
 
 
@@ -147,12 +153,12 @@ def training_details(trainer: Trainer) -> dict[str, Any]:
 # --- predicting --------------------------------------------------------------------------------------------------
 
 
-def batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def batches(rows: Iterable[dict[str, Any]], size: int = PREDICT_BATCH) -> Iterator[list[dict[str, Any]]]:
     """The rows in order, some at a time."""
     batch: list[dict[str, Any]] = []
     for row in rows:
         batch.append(row)
-        if len(batch) == PREDICT_BATCH:
+        if len(batch) == size:
             yield batch
             batch = []
     if batch:

@@ -141,6 +141,8 @@ def local_encoder(folder: str, head: Head, classes: tuple[str, ...]) -> tuple[An
 
 
 def _labels(head: Head, classes: tuple[str, ...]) -> dict[str, Any]:
+    if not classes:
+        return dict(head.config)
     return {
         "num_labels": len(classes),
         "id2label": dict(enumerate(classes)),

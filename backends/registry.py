@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from backends.contract import UsageError, nearest
-from backends.options import TabularOptions, TextClassificationOptions, TokenClassificationOptions
+from backends.options import (
+    Seq2SeqOptions,
+    TabularOptions,
+    TextClassificationOptions,
+    TokenClassificationOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ class TaskData:
     def text_roles(self) -> tuple[str, ...]:
         """The needed roles a model reads, in order."""
         return tuple(role for role in self.roles if role != self.label_role)
+
+    @property
+    def asked_roles(self) -> tuple[str, ...]:
+        """The roles that a trained model is asked with: those it reads, without what it is to answer."""
+        return tuple(role for role in self.text_roles if role not in ("target", "answers"))
 
 
 _ROWS, _CLASS_ROWS = Minimum(500, 5_000, 50_000, "rows"), Minimum(50, 500, 5_000, "rows a class")
@@ -213,7 +223,10 @@ TASK_DATA: tuple[TaskData, ...] = (
 
 @dataclass(frozen=True)
 class Task:
-    """A task that trains: its data, its backend, its models and metrics."""
+    """A task that trains: its data, its backend, its models and metrics.
+
+    `starts_pretrained`: from random weights little is learned, so that a preset is only taken by name.
+    """
 
     data: TaskData
     module: str
@@ -223,6 +236,7 @@ class Task:
     default_model: str
     accepts_model_folder: bool
     metrics: tuple[str, ...]
+    starts_pretrained: bool = False
 
     @property
     def id(self) -> str:
@@ -246,7 +260,7 @@ class Task:
 
     @property
     def label_role(self) -> str:
-        """The role that is learned; every task trained so far has one."""
+        """The role that is learned, of a task that has one."""
         assert self.data.label_role is not None
         return self.data.label_role
 
@@ -274,6 +288,7 @@ class Task:
 PRESETS = {
     "preset:xgboost": "gradient-boosted trees, the strongest start on tables",
     "preset:tiny-encoder": "a small encoder from random weights; its tokenizer is trained on your texts",
+    "preset:tiny-encoder-decoder": "a small encoder-decoder from random weights; tokenizer trained on your texts",
 }
 
 
@@ -340,6 +355,39 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("f1", "precision", "recall", "token_accuracy"),
+    ),
+    Task(
+        data=find_data("summarization"),
+        module="backends.seq2seq",
+        options=Seq2SeqOptions,
+        methods=("full", "lora"),
+        models=("preset:tiny-encoder-decoder",),
+        default_model="preset:tiny-encoder-decoder",
+        accepts_model_folder=True,
+        metrics=("rougeL", "rouge1", "rouge2", "chrf"),
+        starts_pretrained=True,
+    ),
+    Task(
+        data=find_data("translation"),
+        module="backends.seq2seq",
+        options=Seq2SeqOptions,
+        methods=("full", "lora"),
+        models=("preset:tiny-encoder-decoder",),
+        default_model="preset:tiny-encoder-decoder",
+        accepts_model_folder=True,
+        metrics=("bleu", "chrf"),
+        starts_pretrained=True,
+    ),
+    Task(
+        data=find_data("text-to-text"),
+        module="backends.seq2seq",
+        options=Seq2SeqOptions,
+        methods=("full", "lora"),
+        models=("preset:tiny-encoder-decoder",),
+        default_model="preset:tiny-encoder-decoder",
+        accepts_model_folder=True,
+        metrics=("chrf", "exact_match", "rougeL", "bleu"),
+        starts_pretrained=True,
     ),
 )
 
