@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import ForgeError, UsageError, nearest, read_json, write_json
-from backends.encoders import Head, add_lora, load_trained, local_encoder, train_tokenizer
+from backends.encoders import train_tokenizer
 from backends.job import Job
 from backends.options import Seq2SeqOptions
+from backends.transformers_training import load_model
+from backends.tuning import SEQ2SEQ, Base, load_finished, virtual_tokens
 
-WRITER = Head("writer of texts", "AutoModelForSeq2SeqLM", "MarianMTModel", "SEQ_2_SEQ_LM")
 WRITING_FILE = "writing.json"
 # What T5 learned to translate between, by the names it learned (Raffel et al. 2020, appendix D).
 _T5_LANGUAGES = {"en": "English", "de": "German", "fr": "French", "ro": "Romanian"}
@@ -47,29 +48,16 @@ class Writing:
 
 
 def load_writer(job: Job, texts: Iterable[str]) -> tuple[Any, Any]:
-    """Tokenizer and model of the spec; a preset's tokenizer is trained on the texts, or read from the checkpoint."""
+    """Tokenizer and model of the spec; a preset's tokenizer is trained on the texts, or is that of the checkpoint."""
     options: Seq2SeqOptions = job.options
-    new_layers: list[str] = []
     if not job.spec.model.startswith("preset:"):
         require_encoder_decoder(Path(job.spec.model))
-        tokenizer, model, new_layers = local_encoder(job.spec.model, WRITER, ())
-        if new_layers:
-            told = f"{', '.join(new_layers[:3])}{f' and {len(new_layers) - 3} more' if len(new_layers) > 3 else ''}"
-            job.events.notice(f"the folder holds no weights for {told}; they start at random", "warning")
-    else:
-        if job.resume_from is not None:
-            from transformers import AutoTokenizer
 
-            tokenizer = AutoTokenizer.from_pretrained(job.resume_from, local_files_only=True)
-        else:
-            tokenizer = writers_tokenizer(texts, options.lowercase)
-        model = tiny_encoder_decoder(tokenizer)
-    if job.spec.method == "lora":
-        model = add_lora(model, WRITER, new_layers, options.lora_r, options.lora_alpha, options.lora_dropout)
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    every = sum(p.numel() for p in model.parameters())
-    job.events.notice(f"model of {every / 1e6:.2f} million parameters, {trained / 1e6:.2f} million are trained")
-    return tokenizer, model
+    def make(tokenizer: Any) -> Base:
+        tokenizer = tokenizer or writers_tokenizer(texts, options.lowercase)
+        return Base(tokenizer, tiny_encoder_decoder(tokenizer))
+
+    return load_model(job, SEQ2SEQ, make)
 
 
 def writers_tokenizer(texts: Iterable[str], lowercase: bool) -> Any:
@@ -135,8 +123,9 @@ def load_to_write(folder: Path) -> tuple[Any, Any, Writing]:
     from transformers import GenerationConfig
 
     writing = Writing(**(read_json(folder / WRITING_FILE) or {}))
-    tokenizer, model = load_trained(folder, WRITER, ())
-    model.generation_config = GenerationConfig.from_pretrained(folder)
+    tokenizer, model = load_finished(folder, SEQ2SEQ)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model  # it is what an adapter writes with
+    inner.generation_config = GenerationConfig.from_pretrained(folder)
     set_languages(tokenizer, writing)
     return tokenizer, model, writing
 
@@ -241,11 +230,12 @@ def set_languages(tokenizer: Any, writing: Writing) -> None:
 def position_limits(model: Any) -> tuple[int | None, int | None]:
     """The most tokens that encoder and decoder have places for; None for models that count distances, as T5 does."""
     config = model.config.to_dict()
+    added = virtual_tokens(model)
     if "relative_attention_num_buckets" in config:
         return None, None
     both = config.get("max_position_embeddings")
     sides = (config.get("max_encoder_position_embeddings", both), config.get("max_decoder_position_embeddings", both))
-    found = [int(each) if isinstance(each, int) and each > 0 else None for each in sides]
+    found = [each - added if isinstance(each, int) and each > added else None for each in sides]
     return found[0], found[1]
 
 

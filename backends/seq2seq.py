@@ -28,7 +28,13 @@ from backends.encoder_decoders import (
     save_writing,
     writing_for,
 )
-from backends.encoder_training import (
+from backends.formats.values import as_text
+from backends.job import Job
+from backends.options import Seq2SeqOptions
+from backends.reporting import finish
+from backends.text_baselines import commonest, lead_sentences, nearest_targets
+from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.transformers_training import (
     batches,
     final_scores,
     lacks_column,
@@ -37,13 +43,7 @@ from backends.encoder_training import (
     training_arguments,
     training_details,
 )
-from backends.formats.values import as_text
-from backends.job import Job
-from backends.length_groups import LengthGroups
-from backends.options import Seq2SeqOptions
-from backends.reporting import finish
-from backends.text_baselines import commonest, lead_sentences, nearest_targets
-from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.tuning import compute_dtype
 
 _WRITTEN_AT_ONCE = 16
 _UNKNOWN_SHARE = 0.01  # of the target's tokens; more of them are worth a warning
@@ -146,7 +146,7 @@ def tell_cut(job: Job, tokenizer: Any, rows: dict[str, list[dict[str, Any]]], wr
 
 
 class Writer(Seq2SeqTrainer):
-    """Transformers' trainer with batches of like length; it scores some rows while it trains, and all at the end."""
+    """Transformers' trainer that scores some rows while it trains, and all at the end."""
 
     job: Job
     all_rows: list[dict[str, Any]]
@@ -160,11 +160,6 @@ class Writer(Seq2SeqTrainer):
             self.state.best_global_step, self.control.should_save = self.state.global_step, True
             self.job.update_report(best={primary: self.state.best_metric, "step": self.state.global_step})
         return is_best or is_as_good
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
-        rows: list[dict[str, Any]] = self.train_dataset
-        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return LengthGroups([len(row["input_ids"]) + len(row["labels"]) for row in rows], size, self.args.seed)
 
     def score_all(self) -> None:
         """From now on every evaluation row is scored."""
@@ -198,7 +193,9 @@ def build_trainer(
             job,
             len(rows["train"]),
             Seq2SeqTrainingArguments,
-            fp16=model.config.model_type not in ("t5", "mt5", "umt5", "longt5"),  # they were made in bf16 and overflow
+            # T5 and its kin were made in bfloat16 and overflow in half precision.
+            fp16=compute_dtype() is torch.float16 and "t5" not in model.config.model_type,
+            label_smoothing_factor=options.label_smoothing_factor,
             predict_with_generate=True,
         ),
         train_dataset=rows["train"],

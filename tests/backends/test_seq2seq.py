@@ -151,7 +151,7 @@ def local_model(folder: Path, kind: str, **changes: Any) -> Path:
     ends = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     if kind == "t5":
         config: Any = transformers.T5Config(
-            vocab_size=len(tokenizer), d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2,
+            vocab_size=len(tokenizer), d_model=64, d_kv=32, d_ff=64, num_layers=1, num_heads=2,
             decoder_start_token_id=tokenizer.pad_token_id, **ends, **changes,
         )  # fmt: skip
         model: Any = transformers.T5ForConditionalGeneration(config)
@@ -287,6 +287,41 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path: Path, data: 
     assert max(float((one[key] - other[key]).abs().max()) for key in one) < 1e-5
     assert report_of(whole)["metrics"] == pytest.approx(report_of(parted)["metrics"], abs=1e-5)
     assert answers(whole, rows_of(3, seed=9)) == answers(parted, rows_of(3, seed=9))
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("lora", "bart"), ("qlora", "t5"), ("prompt-tuning", "t5"), ("prompt-tuning", "bart"), ("prefix-tuning", "t5"),
+     ("prefix-tuning", "bart")],
+)  # fmt: skip
+def test_every_method_writes_as_it_was_scored(tmp_path: Path, data: Path, method: str, kind: str) -> None:
+    """The model of a folder is asked as it was at the last evaluation, with as many tokens as were asked for."""
+    import sacrebleu
+
+    model = local_model(tmp_path / "base", kind, **({"max_position_embeddings": 64} if kind == "bart" else {}))
+    held_out = rows_of(12, seed=7)
+    settings = {"max_steps": 4, "max_new_tokens": 30, "num_virtual_tokens": 4, "learning_rate": 0.05}
+    other = write_rows(tmp_path / "held-out.jsonl", held_out)
+    spec = {"model": str(model), "method": method, "eval_data": str(other), "settings": settings}
+    files = new_run(tmp_path / "run", data, **spec)
+    train(files)
+    said = [answer["prediction"] for answer in answers(files, held_out)]
+    truth = [[row["de"] for row in held_out]]
+    assert report_of(files)["metrics"]["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, truth).score)
+    assert (read_json(files.model / "generation_config.json") or {})["max_length"] == 31
+
+
+def test_the_weights_of_the_best_evaluation_are_put_back(tmp_path: Path) -> None:
+    import torch
+
+    from backends.encoder_decoders import tiny_encoder_decoder, writers_tokenizer
+    from backends.tuning import put_weights
+
+    tokenizer = writers_tokenizer(["red dog"], lowercase=False)
+    saved, other = tiny_encoder_decoder(tokenizer), tiny_encoder_decoder(tokenizer)
+    saved.save_pretrained(tmp_path)
+    put_weights(other, tmp_path)
+    assert all(torch.equal(one, two) for one, two in zip(saved.parameters(), other.parameters(), strict=True))
 
 
 def test_of_evaluations_that_score_nothing_the_last_is_kept(tmp_path: Path, data: Path) -> None:
