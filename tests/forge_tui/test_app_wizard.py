@@ -167,7 +167,7 @@ def test_samples_of_texts_from_texts(
         await person.see("Which column is the source?")
         assert proposed(person).startswith(roles[0])
         await person.press("enter")
-        await person.see("Which column is the target?")
+        await person.see("Which column is the target?", "What the model learns to write.")
         assert proposed(person).startswith(roles[1])
         await person.press("enter")
         await person.see("preset:tiny-encoder-decoder", "a local folder with a pretrained model")
