@@ -306,6 +306,9 @@ def find_data(task_id: str) -> TaskData:
     )
 
 
+# Of texts from texts where every target is a JSON object.
+JSON_METRICS = ("json_valid", "field_f1")
+
 TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("tabular-classification"),
@@ -387,7 +390,7 @@ TASKS: tuple[Task, ...] = (
         models=("preset:tiny-encoder-decoder",),
         default_model="preset:tiny-encoder-decoder",
         accepts_model_folder=True,
-        metrics=("chrf", "exact_match", "rougeL", "bleu"),
+        metrics=("chrf", "exact_match", "rougeL", "bleu", *JSON_METRICS),
         starts_pretrained=True,
     ),
 )

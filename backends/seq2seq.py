@@ -30,7 +30,9 @@ from backends.encoder_decoders import (
 )
 from backends.formats.values import as_text
 from backends.job import Job
+from backends.json_fields import are_objects
 from backends.options import Seq2SeqOptions
+from backends.registry import JSON_METRICS
 from backends.reporting import finish
 from backends.text_baselines import commonest, lead_sentences, nearest_targets
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
@@ -77,9 +79,10 @@ def train(job: Job) -> None:
     job.events.phase("preparing")
     rows = {"train": encode(tokenizer, train_pairs, writing), "evaluation": encode(tokenizer, held_out, writing)}
     tell_cut(job, tokenizer, rows, writing)
-    trainer = build_trainer(job, tokenizer, model, rows, held_out)
+    names = scored(job, train_pairs, held_out)
+    trainer = build_trainer(job, tokenizer, model, rows, held_out, names)
     job.events.phase("baseline")
-    baseline_name, baseline = job.known_baseline() or score_baselines(job, train_pairs, held_out)
+    baseline_name, baseline = job.known_baseline() or score_baselines(job, train_pairs, held_out, names)
     seconds = train_to_end(job, trainer)
     if seconds is None:
         return
@@ -166,8 +169,20 @@ class Writer(Seq2SeqTrainer):
         self.eval_dataset = self.all_rows
 
 
+def scored(job: Job, *sides: Pairs) -> tuple[str, ...]:
+    """The metrics of the task; those of JSON only where every target is an object."""
+    if all(are_objects(pairs.targets) for pairs in sides):
+        return job.task.metrics
+    return tuple(name for name in job.task.metrics if name not in JSON_METRICS)
+
+
 def build_trainer(
-    job: Job, tokenizer: Any, model: Any, rows: dict[str, list[dict[str, Any]]], held_out: Pairs
+    job: Job,
+    tokenizer: Any,
+    model: Any,
+    rows: dict[str, list[dict[str, Any]]],
+    held_out: Pairs,
+    names: tuple[str, ...],
 ) -> Writer:
     """The trainer, set up by the options and scored by what the model writes."""
     options: Seq2SeqOptions = job.options
@@ -185,7 +200,7 @@ def build_trainer(
         written = read_tokens(tokenizer, prediction.predictions)
         callback.outputs = written[:SAMPLES_SHOWN]
         references = (some if len(written) == len(some) else held_out).targets
-        return text_scores(written, references, job.task.metrics)
+        return text_scores(written, references, names)
 
     trainer = Writer(
         model=model,
@@ -223,7 +238,9 @@ def read_tokens(tokenizer: Any, tokens: Any) -> list[str]:
     return [text.strip() for text in tokenizer.batch_decode(kept, skip_special_tokens=True)]
 
 
-def score_baselines(job: Job, train_pairs: Pairs, held_out: Pairs) -> tuple[str, dict[str, float]]:
+def score_baselines(
+    job: Job, train_pairs: Pairs, held_out: Pairs, names: tuple[str, ...]
+) -> tuple[str, dict[str, float]]:
     """What is reached on the evaluation rows without learning: parts of the source, or the target of a like row."""
     from backends.text_metrics import text_scores
 
@@ -239,7 +256,7 @@ def score_baselines(job: Job, train_pairs: Pairs, held_out: Pairs) -> tuple[str,
         said = {"copied source": sources, "target of the nearest source": nearest}
         if job.task.id == "text-to-text":
             said = {"commonest target": [commonest(train_pairs.targets)] * len(sources), **said}
-    scores = {name: text_scores(texts, held_out.targets, job.task.metrics) for name, texts in said.items()}
+    scores = {name: text_scores(texts, held_out.targets, names) for name, texts in said.items()}
     return job.record_baselines(scores, job.task.metrics[0])
 
 

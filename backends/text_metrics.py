@@ -13,6 +13,8 @@ from typing import Any
 import datasets
 import evaluate
 
+from backends.json_fields import field_scores
+
 ROUGE = ("rouge1", "rouge2", "rougeL")
 # Scripts without spaces between words: each character counts as one (kana, Chinese characters).
 _CHARACTERS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -86,11 +88,20 @@ class ExactMatch(_TextMetric):
         return {"exact_match": sum(one.split() == other.split() for one, other in pairs) / len(pairs)}
 
 
+class JsonFields(_TextMetric):
+    """Share of texts that are valid JSON, and F1 of their fields, from 0 to 1."""
+
+    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+        return field_scores(predictions, references)
+
+
 _METRICS: Mapping[str, Callable[[], _TextMetric]] = {
     **dict.fromkeys(ROUGE, Rouge),
     "bleu": Bleu,
     "chrf": Chrf,
     "exact_match": ExactMatch,
+    "json_valid": JsonFields,
+    "field_f1": JsonFields,
 }
 
 

@@ -16,7 +16,7 @@ from backends.contract import DataError, ForgeError, RunFiles, RunSpec, UsageErr
 from backends.events import EventWriter
 from backends.job import Job
 from backends.options import parse_settings
-from backends.registry import find_task
+from backends.registry import JSON_METRICS, find_task
 from backends.signals import StopControl
 
 WORDS = {"red": "rot", "blue": "blau", "dog": "Hund", "cat": "Katze", "old": "alt", "tree": "Baum", "sees": "sieht"}
@@ -258,9 +258,23 @@ def test_the_other_tasks_have_their_scores_and_baselines(tmp_path: Path, data: P
     files = new_run(tmp_path / "run", data, task=task, settings={"max_steps": 2})
     train(files)
     report = report_of(files)
-    assert tuple(report["metrics"]) == (*find_task(task).metrics, "eval_loss")
+    metrics = [name for name in find_task(task).metrics if name not in JSON_METRICS]
+    assert list(report["metrics"]) == [*metrics, "eval_loss"]
     assert len(report["baselines"]) == columns
     assert "| de |" not in files.readme.read_text() and find_task(task).metrics[0] in files.readme.read_text()
+
+
+def test_targets_that_are_all_json_have_their_fields_scored(tmp_path: Path) -> None:
+    rows = [{"en": row["en"], "de": json.dumps({"words": row["de"].split()})} for row in rows_of(40, seed=6)]
+    files = new_run(
+        tmp_path / "run", write_rows(tmp_path / "json.jsonl", rows), task="text-to-text", settings={"max_steps": 1}
+    )
+    train(files)
+    report = report_of(files)
+    assert list(report["metrics"])[-3:] == [*JSON_METRICS, "eval_loss"]
+    nearest = report["baselines"]["target of the nearest source"]
+    assert nearest["json_valid"] == 1.0 and 0 < nearest["field_f1"] <= 1
+    assert report["baselines"]["copied source"]["json_valid"] == 0.0
 
 
 # --- stop and resume ---------------------------------------------------------------------------------------------

@@ -83,3 +83,16 @@ def test_the_nearest_source_gives_its_target() -> None:
     sources, targets = ["red dog runs", "blue cat sleeps", "old tree falls"], ["1", "2", "2"]
     assert nearest_targets(sources, targets, ["a blue cat", "the tree is old", "dog"], 0) == ["2", "2", "1"]
     assert commonest(targets) == "2"
+
+
+def test_fields_of_json_are_right_by_path_and_value() -> None:
+    from backends.json_fields import are_objects, field_scores
+
+    truth = ['{"who": ["Ada", "Bo"], "when": {"day": 3}}', '{"who": [], "when": null}']
+    assert field_scores(truth, truth) == {"json_valid": 1.0, "field_f1": 1.0}
+    assert field_scores(['{"when": {"day": "3"}, "who": ["Bo", "Ada"]}', "{}"], truth)["field_f1"] == 1.0
+    # One of two names, and one that is wrong; no JSON at all in the second.
+    found = field_scores(['{"who": ["Ada", "Eve"], "when": {"day": 3}}', '{"who": ['], truth)
+    assert found == {"json_valid": 0.5, "field_f1": pytest.approx(2 * 2 / (3 + 3))}
+    assert are_objects(truth) and not are_objects([*truth, "[1]"]) and not are_objects(["Ada"])
+    assert field_scores(["[" * 100_000], truth[:1])["json_valid"] == 0.0
