@@ -63,8 +63,9 @@ class TaskData:
 
     @property
     def asked_roles(self) -> tuple[str, ...]:
-        """The roles that a trained model is asked with: those it reads, without what it is to answer."""
-        return tuple(role for role in self.text_roles if role not in ("target", "answers"))
+        """The roles that a trained model may be asked with: those it reads, without what it is to answer."""
+        answered = ("target", "answers", "answer_start")
+        return tuple(role for role in (*self.text_roles, *self.optional) if role not in answered)
 
 
 _ROWS, _CLASS_ROWS = Minimum(500, 5_000, 50_000, "rows"), Minimum(50, 500, 5_000, "rows a class")
@@ -154,6 +155,7 @@ TASK_DATA: tuple[TaskData, ...] = (
         ("source", "target"),
         None,
         _PAIRS,
+        optional=("question",),
     ),
     TaskData(
         "text-generation",

@@ -9,7 +9,7 @@ is scored on what it wrote against the whole targets, however short they were cu
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from backends.encoder_decoders import (
     save_writing,
     writing_for,
 )
+from backends.formats.row_faults import source_text
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.json_fields import are_objects
@@ -105,9 +106,9 @@ def train(job: Job) -> None:
 
 
 def pairs_of(job: Job, rows: list[dict[str, Any]]) -> Pairs:
-    """Source and target of each row."""
-    source, target = (job.spec.columns[role] for role in ("source", "target"))
-    return Pairs([as_text(row.get(source)) for row in rows], [as_text(row.get(target)) for row in rows])
+    """Source, with the question about it where there is one, and target of each row."""
+    values = [{role: row.get(column) for role, column in job.spec.columns.items()} for row in rows]
+    return Pairs([source_text(each) for each in values], [as_text(each["target"]) for each in values])
 
 
 def encode(tokenizer: Any, pairs: Pairs, writing: Writing) -> list[dict[str, Any]]:
@@ -272,10 +273,10 @@ def scoring_details(job: Job, held_out: Pairs) -> dict[str, str]:
 
 def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Write the target of each row (column name to cell) with the model of a finished run."""
-    column = read_spec(model_folder.parent / "spec.toml").columns["source"]
+    columns = read_spec(model_folder.parent / "spec.toml").columns
     tokenizer, model, writing = load_to_write(model_folder)
     for batch in batches(rows, _WRITTEN_AT_ONCE):
-        sources = [_asked(row, column) for row in batch]
+        sources = [_asked(row, columns) for row in batch]
         coded = tokenizer(
             [writing.prefix + text for text in sources],
             truncation=True,
@@ -290,10 +291,12 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
             yield {"prediction": text, "source": source}
 
 
-def _asked(row: dict[str, Any], column: str) -> str:
-    """The source of a row: in the column of training, or in the only one."""
-    if column in row:
-        return as_text(row[column])
-    if len(row) == 1:
+def _asked(row: dict[str, Any], columns: Mapping[str, str]) -> str:
+    """The source of a row: in the columns of training, or in the only one where one is all that was learned from."""
+    needed = {role: column for role, column in columns.items() if role != "target"}
+    if len(row) == len(needed) == 1:
         return as_text(next(iter(row.values())))
-    raise lacks_column(column, [column])
+    for column in needed.values():
+        if column not in row:
+            raise lacks_column(column, list(needed.values()))
+    return source_text({role: row[column] for role, column in needed.items()})

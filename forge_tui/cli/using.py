@@ -107,7 +107,7 @@ def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:
             ) from None
         if isinstance(row, dict):
             return row
-    asked = task.data.asked_roles
+    asked = [role for role in task.data.asked_roles if role in columns]
     if not task.is_tabular and len(asked) == 1:
         return {columns[asked[0]]: text}
     example = ", ".join(f'"{columns[role]}": "…"' for role in asked) if not task.is_tabular else '"column": 1'

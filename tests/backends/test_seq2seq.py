@@ -277,6 +277,20 @@ def test_targets_that_are_all_json_have_their_fields_scored(tmp_path: Path) -> N
     assert report["baselines"]["copied source"]["json_valid"] == 0.0
 
 
+def test_a_question_about_the_source_is_read_before_it(tmp_path: Path) -> None:
+    rows = [{"text": row["en"], "ask": f"which {n % 3}?", "answer": row["de"]} for n, row in enumerate(rows_of(40, 6))]
+    columns = {"source": "text", "question": "ask", "target": "answer"}
+    data = write_rows(tmp_path / "asked.jsonl", rows)
+    files = new_run(tmp_path / "run", data, task="text-to-text", columns=columns, settings={"max_steps": 1})
+    train(files)
+    inputs = {sample["input"] for sample in events_of(files, "sample")}
+    assert inputs <= {f"question: {row['ask']} context: {row['text']}" for row in rows}
+    (answer,) = answers(files, [{"text": "red dog", "ask": "which 1?"}])
+    assert answer["source"] == "question: which 1? context: red dog"
+    with pytest.raises(DataError, match="no column 'ask'"):
+        answers(files, [{"text": "red dog"}])
+
+
 # --- stop and resume ---------------------------------------------------------------------------------------------
 
 
