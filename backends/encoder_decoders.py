@@ -149,16 +149,16 @@ def writing_for(job: Job, tokenizer: Any, model: Any) -> Writing:
     known = language_codes(tokenizer)
     if known:
         source, target = required_language(known, source, "source"), required_language(known, target, "target")
-    limits = position_limits(model)
-    lengths = []
-    for name, limit in zip(("max_length", "max_target_length"), limits):
-        wanted: int = getattr(options, name)
-        lengths.append(wanted if limit is None else min(wanted, limit))
-        if lengths[-1] < wanted:
-            job.events.notice(f"the model has {limit:,} places, so {name} is {limit:,} and not {wanted:,}")
     prefix = prefix_for(job, model, source, target)
+    added = len(tokenizer(prefix, add_special_tokens=False)["input_ids"]) if prefix else 0
     if prefix:
-        job.events.notice(f"each source begins with {prefix!r}")
+        job.events.notice(f"each source begins with {prefix!r}, {added} tokens beside max_length")
+    lengths = []
+    wanted = {"max_length": options.max_length + added, "max_target_length": options.max_target_length}
+    for (name, length), limit in zip(wanted.items(), position_limits(model)):
+        lengths.append(length if limit is None else min(length, limit))
+        if lengths[-1] < length:
+            job.events.notice(f"the model has {limit:,} places, so {name} is {limit:,} and not {length:,}")
     writing = Writing(prefix, lengths[0], lengths[1], source if known else None, target if known else None)
     set_languages(tokenizer, writing)
     return writing
@@ -233,9 +233,12 @@ def position_limits(model: Any) -> tuple[int | None, int | None]:
     added = virtual_tokens(model)
     if "relative_attention_num_buckets" in config:
         return None, None
-    both = config.get("max_position_embeddings")
-    sides = (config.get("max_encoder_position_embeddings", both), config.get("max_decoder_position_embeddings", both))
-    found = [each - added if isinstance(each, int) and each > added else None for each in sides]
+    found = []
+    for side in ("encoder", "decoder"):
+        own = config.get(side)  # of a model that is made of two
+        places = own.get("max_position_embeddings") if isinstance(own, dict) else config.get("max_position_embeddings")
+        places = config.get(f"max_{side}_position_embeddings", places)
+        found.append(places - added if isinstance(places, int) and places > added else None)
     return found[0], found[1]
 
 

@@ -462,9 +462,12 @@ def test_the_prefix_is_kept_for_predicting(tmp_path: Path, data: Path) -> None:
     model = local_model(tmp_path / "t5", "t5")
     files = new_run(tmp_path / "run", data, model=str(model), settings={"max_steps": 1, "generation_num_beams": 2})
     train(files)
+    from transformers import AutoTokenizer
+
+    words = AutoTokenizer.from_pretrained(model)("translate English to German: ", add_special_tokens=False)
     assert read_json(files.model / "writing.json") == {
         "prefix": "translate English to German: ",
-        "max_length": 24,
+        "max_length": 24 + len(words["input_ids"]),
         "max_target_length": 24,
         "source_lang": None,
         "target_lang": None,
@@ -526,3 +529,17 @@ def test_languages_are_found_by_their_short_names(wanted: str, code: str) -> Non
     assert "zho_Hans" in caught.value.fix
     with pytest.raises(UsageError, match="target_lang = 'xx'"):
         required_language(known, "xx", "target")
+
+
+def test_a_model_made_of_two_has_the_places_of_each() -> None:
+    from types import SimpleNamespace
+
+    from backends.encoder_decoders import position_limits
+
+    def limits(**config: Any) -> tuple[int | None, int | None]:
+        return position_limits(SimpleNamespace(config=SimpleNamespace(to_dict=lambda: config)))
+
+    assert limits(encoder={"max_position_embeddings": 512}, decoder={"max_position_embeddings": 128}) == (512, 128)
+    assert limits(max_encoder_position_embeddings=16_384, max_decoder_position_embeddings=1_024) == (16_384, 1_024)
+    assert limits(max_position_embeddings=1_024) == (1_024, 1_024)
+    assert limits(relative_attention_num_buckets=32, n_positions=512) == (None, None)
