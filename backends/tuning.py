@@ -171,6 +171,10 @@ def tune(base: Base, head: Head, method: str, options: TransformersOptions) -> A
     Raises ForgeError for a method that cannot train this model, or for settings that do not go together.
     """
     model = base.model
+    if head.peft != "CAUSAL_LM":
+        # Most other models leave num_items_in_batch aside, and Transformers 5.23 then takes the sum of the losses of
+        # accumulated batches instead of their mean.
+        model.accepts_loss_kwargs = False
     if method == "full":
         if options.freeze_layers is not None:
             freeze(model, options.freeze_layers)
