@@ -152,6 +152,9 @@ class Seq2SeqOptions(TransformersOptions):
     no_repeat_ngram_size: int | None = option(
         None, "so many words in a row are written once only; 0 never minds; unset: the model's own", minimum=0
     )
+    bertscore_model: str | None = option(
+        None, "whole path of an encoder by which texts are also compared in meaning (BERTScore); unset: they are not"
+    )
     max_eval_samples: int = option(
         500, "evaluation rows that are scored while training; at its end all are", unit="rows", minimum=1
     )

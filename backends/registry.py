@@ -308,7 +308,8 @@ def find_data(task_id: str) -> TaskData:
     )
 
 
-# Of texts from texts where every target is a JSON object.
+# Of texts from texts: where an encoder is named that compares them, and where every target is a JSON object.
+MEANING_METRIC = "bertscore"
 JSON_METRICS = ("json_valid", "field_f1")
 
 TASKS: tuple[Task, ...] = (
@@ -370,7 +371,7 @@ TASKS: tuple[Task, ...] = (
         models=("preset:tiny-encoder-decoder",),
         default_model="preset:tiny-encoder-decoder",
         accepts_model_folder=True,
-        metrics=("rougeL", "rouge1", "rouge2", "chrf"),
+        metrics=("rougeL", "rouge1", "rouge2", "chrf", MEANING_METRIC),
         starts_pretrained=True,
     ),
     Task(
@@ -381,7 +382,7 @@ TASKS: tuple[Task, ...] = (
         models=("preset:tiny-encoder-decoder",),
         default_model="preset:tiny-encoder-decoder",
         accepts_model_folder=True,
-        metrics=("bleu", "chrf"),
+        metrics=("bleu", "chrf", MEANING_METRIC),
         starts_pretrained=True,
     ),
     Task(
@@ -392,7 +393,7 @@ TASKS: tuple[Task, ...] = (
         models=("preset:tiny-encoder-decoder",),
         default_model="preset:tiny-encoder-decoder",
         accepts_model_folder=True,
-        metrics=("chrf", "exact_match", "rougeL", "bleu", *JSON_METRICS),
+        metrics=("chrf", "exact_match", "rougeL", "bleu", MEANING_METRIC, *JSON_METRICS),
         starts_pretrained=True,
     ),
 )

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments, set_seed
 
+from backends.bert_score import Meaning
 from backends.contract import read_spec
 from backends.data import load_split
 from backends.encoder_decoders import (
@@ -32,8 +33,9 @@ from backends.formats.row_faults import source_text
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.json_fields import are_objects
+from backends.metrics import order_scores
 from backends.options import Seq2SeqOptions
-from backends.registry import JSON_METRICS
+from backends.registry import JSON_METRICS, MEANING_METRIC
 from backends.reporting import finish
 from backends.text_baselines import commonest, lead_sentences, nearest_targets
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
@@ -80,10 +82,10 @@ def train(job: Job) -> None:
     job.events.phase("preparing")
     rows = {"train": encode(tokenizer, train_pairs, writing), "evaluation": encode(tokenizer, held_out, writing)}
     tell_cut(job, tokenizer, rows, writing)
-    names = scored(job, train_pairs, held_out)
-    trainer = build_trainer(job, tokenizer, model, rows, held_out, names)
+    scorer = Scorer(job, train_pairs, held_out)
+    trainer = build_trainer(job, tokenizer, model, rows, held_out, scorer)
     job.events.phase("baseline")
-    baseline_name, baseline = job.known_baseline() or score_baselines(job, train_pairs, held_out, names)
+    baseline_name, baseline = job.known_baseline() or score_baselines(job, train_pairs, held_out, scorer)
     seconds = train_to_end(job, trainer)
     if seconds is None:
         return
@@ -170,11 +172,24 @@ class Writer(Seq2SeqTrainer):
         self.eval_dataset = self.all_rows
 
 
-def scored(job: Job, *sides: Pairs) -> tuple[str, ...]:
-    """The metrics of the task; those of JSON only where every target is an object."""
-    if all(are_objects(pairs.targets) for pairs in sides):
-        return job.task.metrics
-    return tuple(name for name in job.task.metrics if name not in JSON_METRICS)
+class Scorer:
+    """The metrics of the task on texts; those of JSON only where every target is an object, meaning by an encoder."""
+
+    def __init__(self, job: Job, *sides: Pairs) -> None:
+        folder: str | None = job.options.bertscore_model
+        left_out = () if all(are_objects(pairs.targets) for pairs in sides) else JSON_METRICS
+        self.names = [name for name in job.task.metrics if name not in (*left_out, MEANING_METRIC)]
+        self.order = job.task.metrics
+        self.meaning = Meaning(folder) if folder is not None else None
+
+    def __call__(self, written: list[str], references: list[str]) -> dict[str, float]:
+        """The scores of texts against their references, the primary metric first."""
+        from backends.text_metrics import text_scores
+
+        scores = text_scores(written, references, self.names)
+        if self.meaning is not None:
+            scores[MEANING_METRIC] = self.meaning.score(written, references)
+        return order_scores(scores, self.order)
 
 
 def build_trainer(
@@ -183,7 +198,7 @@ def build_trainer(
     model: Any,
     rows: dict[str, list[dict[str, Any]]],
     held_out: Pairs,
-    names: tuple[str, ...],
+    scorer: Scorer,
 ) -> Writer:
     """The trainer, set up by the options and scored by what the model writes."""
     options: Seq2SeqOptions = job.options
@@ -196,12 +211,10 @@ def build_trainer(
     callback = ForgeCallback(job, samples=list(zip(some.sources[:SAMPLES_SHOWN], some.targets)))
 
     def score(prediction: Any) -> dict[str, float]:
-        from backends.text_metrics import text_scores
-
         written = read_tokens(tokenizer, prediction.predictions)
         callback.outputs = written[:SAMPLES_SHOWN]
         references = (some if len(written) == len(some) else held_out).targets
-        return text_scores(written, references, names)
+        return scorer(written, references)
 
     trainer = Writer(
         model=model,
@@ -239,12 +252,8 @@ def read_tokens(tokenizer: Any, tokens: Any) -> list[str]:
     return [text.strip() for text in tokenizer.batch_decode(kept, skip_special_tokens=True)]
 
 
-def score_baselines(
-    job: Job, train_pairs: Pairs, held_out: Pairs, names: tuple[str, ...]
-) -> tuple[str, dict[str, float]]:
+def score_baselines(job: Job, train_pairs: Pairs, held_out: Pairs, scorer: Scorer) -> tuple[str, dict[str, float]]:
     """What is reached on the evaluation rows without learning: parts of the source, or the target of a like row."""
-    from backends.text_metrics import text_scores
-
     sources = held_out.sources
     said: dict[str, list[str]]
     if job.task.id == "summarization":
@@ -257,7 +266,7 @@ def score_baselines(
         said = {"copied source": sources, "target of the nearest source": nearest}
         if job.task.id == "text-to-text":
             said = {"commonest target": [commonest(train_pairs.targets)] * len(sources), **said}
-    scores = {name: text_scores(texts, held_out.targets, names) for name, texts in said.items()}
+    scores = {name: scorer(texts, held_out.targets) for name, texts in said.items()}
     return job.record_baselines(scores, job.task.metrics[0])
 
 

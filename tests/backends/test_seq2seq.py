@@ -16,7 +16,7 @@ from backends.contract import DataError, ForgeError, RunFiles, RunSpec, UsageErr
 from backends.events import EventWriter
 from backends.job import Job
 from backends.options import parse_settings
-from backends.registry import JSON_METRICS, find_task
+from backends.registry import JSON_METRICS, MEANING_METRIC, find_task
 from backends.signals import StopControl
 
 WORDS = {"red": "rot", "blue": "blau", "dog": "Hund", "cat": "Katze", "old": "alt", "tree": "Baum", "sees": "sieht"}
@@ -258,7 +258,7 @@ def test_the_other_tasks_have_their_scores_and_baselines(tmp_path: Path, data: P
     files = new_run(tmp_path / "run", data, task=task, settings={"max_steps": 2})
     train(files)
     report = report_of(files)
-    metrics = [name for name in find_task(task).metrics if name not in JSON_METRICS]
+    metrics = [name for name in find_task(task).metrics if name not in (*JSON_METRICS, MEANING_METRIC)]
     assert list(report["metrics"]) == [*metrics, "eval_loss"]
     assert len(report["baselines"]) == columns
     assert "| de |" not in files.readme.read_text() and find_task(task).metrics[0] in files.readme.read_text()
@@ -275,6 +275,27 @@ def test_targets_that_are_all_json_have_their_fields_scored(tmp_path: Path) -> N
     nearest = report["baselines"]["target of the nearest source"]
     assert nearest["json_valid"] == 1.0 and 0 < nearest["field_f1"] <= 1
     assert report["baselines"]["copied source"]["json_valid"] == 0.0
+
+
+def test_an_encoder_compares_the_meaning_where_it_is_named(tmp_path: Path, data: Path) -> None:
+    from backends.bert_score import Meaning
+
+    encoder = str(local_model(tmp_path / "bert", "bert"))
+    files = new_run(tmp_path / "run", data, settings={"max_steps": 1, "bertscore_model": encoder})
+    train(files)
+    report = report_of(files)
+    assert list(report["metrics"]) == ["bleu", "chrf", "bertscore", "eval_loss"]
+    assert 0 < report["metrics"]["bertscore"] < 1 and list(report["baseline"]) == ["bleu", "chrf", "bertscore"]
+    meaning = Meaning(encoder)
+    assert meaning.score(["red dog", "old tree"], ["red dog", "old tree"]) == pytest.approx(1.0)
+    one, other = ["red dog", "a"], ["blue tree sees", "old cat sees a tree"]
+    assert meaning.score(one, other) == pytest.approx(
+        (meaning.score(one[:1], other[:1]) + meaning.score(one[1:], other[1:])) / 2, abs=1e-5
+    ), "padding counts for nothing"
+    assert 0 <= meaning.score([""], ["red dog"]) < 1
+    missing = new_run(tmp_path / "missing", data, settings={"bertscore_model": str(tmp_path / "none")})
+    with pytest.raises(ForgeError, match="none cannot compare texts"):
+        train(missing)
 
 
 def test_a_question_about_the_source_is_read_before_it(tmp_path: Path) -> None:
