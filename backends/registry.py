@@ -310,7 +310,7 @@ def find_data(task_id: str) -> TaskData:
 
 # Of texts from texts: where an encoder is named that compares them, and where every target is a JSON object.
 MEANING_METRIC = "bertscore"
-JSON_METRICS = ("json_valid", "field_f1")
+JSON_METRICS = ("field_f1", "json_valid")
 
 TASKS: tuple[Task, ...] = (
     Task(

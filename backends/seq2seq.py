@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ from backends.formats.row_faults import source_text
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.json_fields import are_objects
-from backends.metrics import order_scores
 from backends.options import Seq2SeqOptions
 from backends.registry import JSON_METRICS, MEANING_METRIC
 from backends.reporting import finish
@@ -74,6 +73,7 @@ def train(job: Job) -> None:
     options: Seq2SeqOptions = job.options
     split = load_split(job)
     train_pairs, held_out = pairs_of(job, split.train.rows), pairs_of(job, split.evaluation.rows)
+    job = judged(job, train_pairs, held_out)
     set_seed(options.seed)
     job.events.phase("loading-model")
     tokenizer, model = load_writer(job, (text for side in (train_pairs.sources, train_pairs.targets) for text in side))
@@ -82,7 +82,7 @@ def train(job: Job) -> None:
     job.events.phase("preparing")
     rows = {"train": encode(tokenizer, train_pairs, writing), "evaluation": encode(tokenizer, held_out, writing)}
     tell_cut(job, tokenizer, rows, writing)
-    scorer = Scorer(job, train_pairs, held_out)
+    scorer = Scorer(job)
     trainer = build_trainer(job, tokenizer, model, rows, held_out, scorer)
     job.events.phase("baseline")
     baseline_name, baseline = job.known_baseline() or score_baselines(job, train_pairs, held_out, scorer)
@@ -172,24 +172,30 @@ class Writer(Seq2SeqTrainer):
         self.eval_dataset = self.all_rows
 
 
-class Scorer:
-    """The metrics of the task on texts; those of JSON only where every target is an object, meaning by an encoder."""
+def judged(job: Job, *sides: Pairs) -> Job:
+    """The job with the metrics that these texts have: fields first where every target is a JSON object."""
+    others = tuple(name for name in job.task.metrics if name not in (*JSON_METRICS, MEANING_METRIC))
+    fields = JSON_METRICS if set(JSON_METRICS) <= set(job.task.metrics) else ()
+    first = fields if all(are_objects(pairs.targets) for pairs in sides) else ()
+    last = (MEANING_METRIC,) if job.options.bertscore_model is not None else ()
+    return replace(job, task=replace(job.task, metrics=(*first, *others, *last)))
 
-    def __init__(self, job: Job, *sides: Pairs) -> None:
-        folder: str | None = job.options.bertscore_model
-        left_out = () if all(are_objects(pairs.targets) for pairs in sides) else JSON_METRICS
-        self.names = [name for name in job.task.metrics if name not in (*left_out, MEANING_METRIC)]
-        self.order = job.task.metrics
-        self.meaning = Meaning(folder) if folder is not None else None
+
+class Scorer:
+    """The metrics of a job on texts; the encoder that compares their meaning is loaded once."""
+
+    def __init__(self, job: Job) -> None:
+        self.names = job.task.metrics
+        self.meaning = Meaning(job.options.bertscore_model) if MEANING_METRIC in self.names else None
 
     def __call__(self, written: list[str], references: list[str]) -> dict[str, float]:
         """The scores of texts against their references, the primary metric first."""
         from backends.text_metrics import text_scores
 
-        scores = text_scores(written, references, self.names)
+        scores = text_scores(written, references, [name for name in self.names if name != MEANING_METRIC])
         if self.meaning is not None:
             scores[MEANING_METRIC] = self.meaning.score(written, references)
-        return order_scores(scores, self.order)
+        return scores
 
 
 def build_trainer(
