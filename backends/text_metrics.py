@@ -39,10 +39,13 @@ class Words:
 
 
 class _TextMetric(evaluate.Metric):
-    """A metric of predictions against one reference each; it keeps everything in memory."""
+    """A metric of predictions against one reference each; it keeps everything in memory.
 
-    def __init__(self) -> None:
-        super().__init__(keep_in_memory=True, cache_dir=tempfile.gettempdir())
+    `evaluate` makes a folder all the same, which must not be one that another user of the machine made.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(keep_in_memory=True, cache_dir=folder)
 
     def _info(self) -> evaluate.MetricInfo:
         text = datasets.Value("string")
@@ -95,7 +98,7 @@ class JsonFields(_TextMetric):
         return field_scores(predictions, references)
 
 
-_METRICS: Mapping[str, Callable[[], _TextMetric]] = {
+_METRICS: Mapping[str, Callable[[str], _TextMetric]] = {
     **dict.fromkeys(ROUGE, Rouge),
     "bleu": Bleu,
     "chrf": Chrf,
@@ -108,8 +111,9 @@ _METRICS: Mapping[str, Callable[[], _TextMetric]] = {
 def text_scores(predictions: Sequence[str], references: Sequence[str], names: Sequence[str]) -> dict[str, float]:
     """The named scores of texts against their references, in that order."""
     scores: dict[str, Any] = {}
-    for metric in dict.fromkeys(_METRICS[name] for name in names):
-        scores |= metric().compute(predictions=list(predictions), references=list(references))
+    with tempfile.TemporaryDirectory() as folder:
+        for metric in dict.fromkeys(_METRICS[name] for name in names):
+            scores |= metric(folder).compute(predictions=list(predictions), references=list(references))
     return {name: float(scores[name]) for name in names}
 
 

@@ -20,7 +20,10 @@ from backends.registry import JSON_METRICS, MEANING_METRIC, find_task
 from backends.signals import StopControl
 
 WORDS = {"red": "rot", "blue": "blau", "dog": "Hund", "cat": "Katze", "old": "alt", "tree": "Baum", "sees": "sieht"}
-QUICK = {"max_length": 24, "max_target_length": 24, "learning_rate": 5e-3, "per_device_train_batch_size": 16}
+QUICK = {
+    "max_length": 24, "max_target_length": 24, "learning_rate": 5e-3, "per_device_train_batch_size": 16,
+    "max_eval_samples": 8,
+}  # fmt: skip
 Rows = list[dict[str, str]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,14 @@ def test_scores_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     from backends.text_metrics import text_scores
 
     assert text_scores(["a"], ["a"], ("rouge1", "bleu", "chrf", "exact_match"))["exact_match"] == 1.0
+
+
+def test_scores_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends.text_metrics import text_scores
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert text_scores(["a"], ["a"], ("rougeL", "chrf"))["rougeL"] == 1.0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lead_sentences_are_the_first_ones() -> None:
