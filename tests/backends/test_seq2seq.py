@@ -361,7 +361,10 @@ def test_every_method_writes_as_it_was_scored(tmp_path: Path, data: Path, method
     said = [answer["prediction"] for answer in answers(files, held_out)]
     truth = [[row["de"] for row in held_out]]
     assert report_of(files)["metrics"]["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, truth).score)
-    assert (read_json(files.model / "generation_config.json") or {})["max_length"] == 31
+    from backends.encoder_decoders import load_to_write
+
+    writer = load_to_write(files.model)[1]
+    assert writer.get_base_model().generation_config.max_length == 31
 
 
 def test_the_weights_of_the_best_evaluation_are_put_back(tmp_path: Path) -> None:
@@ -483,7 +486,7 @@ def test_t5_is_told_its_task_as_it_was_taught(
     assert prefix_for(job, bart, *languages) == (prefix if settings.get("source_prefix", "off") != "off" else "")
 
 
-def test_the_prefix_is_kept_for_predicting(tmp_path: Path, data: Path) -> None:
+def test_the_prefix_is_kept_for_predicting(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = local_model(tmp_path / "t5", "t5")
     files = new_run(tmp_path / "run", data, model=str(model), settings={"max_steps": 1, "generation_num_beams": 2})
     train(files)
@@ -499,6 +502,25 @@ def test_the_prefix_is_kept_for_predicting(tmp_path: Path, data: Path) -> None:
     }
     settings = read_json(files.model / "generation_config.json") or {}
     assert (settings["num_beams"], settings["max_length"]) == (2, 25)
+
+    from backends.encoder_decoders import load_to_write
+
+    tokenizer, *others = load_to_write(files.model)
+    read: list[str] = []
+
+    class Listening:
+        """The tokenizer, with what it is given written down."""
+
+        def __call__(self, texts: list[str], **how: Any) -> Any:
+            read.extend(texts)
+            return tokenizer(texts, **how)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tokenizer, name)
+
+    monkeypatch.setattr("backends.seq2seq.load_to_write", lambda folder: (Listening(), *others))
+    assert answers(files, [{"en": "red dog"}])[0]["source"] == "red dog"
+    assert read == ["translate English to German: red dog"]
 
 
 def test_what_a_model_brings_for_other_texts_is_taken_back(tmp_path: Path, data: Path) -> None:
