@@ -47,7 +47,7 @@ from backends.transformers_training import (
     training_arguments,
     training_details,
 )
-from backends.tuning import compute_dtype
+from backends.tuning import compute_dtype, virtual_tokens
 
 _WRITTEN_AT_ONCE = 16
 _UNKNOWN_SHARE = 0.01  # of the target's tokens; more of them are worth a warning
@@ -222,6 +222,11 @@ def build_trainer(
         references = (some if len(written) == len(some) else held_out).targets
         return scorer(written, references)
 
+    def smoothed(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        return trainer.label_smoother(outputs, labels, num_items_in_batch=num_items_in_batch)
+
+    # Transformers 5.23 asks for the name of a model that prompts and prefixes have not, unless it is given the loss.
+    is_given = options.label_smoothing_factor and virtual_tokens(model)
     trainer = Writer(
         model=model,
         args=training_arguments(
@@ -240,6 +245,7 @@ def build_trainer(
             tokenizer, model=model, pad_to_multiple_of=8 if torch.cuda.is_available() else None
         ),
         compute_metrics=score,
+        compute_loss_func=smoothed if is_given else None,
         callbacks=[callback],
     )
     trainer.job, trainer.all_rows = job, rows["evaluation"]

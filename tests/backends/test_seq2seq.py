@@ -354,6 +354,7 @@ def test_every_method_writes_as_it_was_scored(tmp_path: Path, data: Path, method
     model = local_model(tmp_path / "base", kind, **({"max_position_embeddings": 64} if kind == "bart" else {}))
     held_out = rows_of(12, seed=7)
     settings = {"max_steps": 4, "max_new_tokens": 30, "num_virtual_tokens": 4, "learning_rate": 0.05}
+    settings |= {"label_smoothing_factor": 0.1, "gradient_accumulation_steps": 2, "generation_num_beams": 2}
     other = write_rows(tmp_path / "held-out.jsonl", held_out)
     spec = {"model": str(model), "method": method, "eval_data": str(other), "settings": settings}
     files = new_run(tmp_path / "run", data, **spec)
