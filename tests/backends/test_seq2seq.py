@@ -364,6 +364,7 @@ def test_every_method_writes_as_it_was_scored(tmp_path: Path, data: Path, method
     assert report_of(files)["metrics"]["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, truth).score)
     from backends.encoder_decoders import load_to_write
 
+    assert losses(files)[1] == pytest.approx(report_of(files)["metrics"]["eval_loss"], rel=0.6), "a mean, not a sum"
     writer = load_to_write(files.model)[1]
     assert writer.get_base_model().generation_config.max_length == 31
 
