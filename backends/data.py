@@ -34,7 +34,8 @@ MOST_COPIES = 100
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows that can be used, with what is learned: a class name, a number, or the tags of the words as they were read.
+    """Rows that can be used, with what is learned: a class name, a number, the tags of the words as they were read, or
+    None where the task finds it in the row itself.
 
     `hashes` tell the same text again.
     """
@@ -157,8 +158,7 @@ def read_labelled(
         rows.append(dict(row.cells))
         hashes.append(number)
         weights.append(_weight(row, options, source.decimal_comma) * source.weight)
-        cell = values[job.task.label_role]
-        labels.append(_learned(job, cell, source.decimal_comma, options.label_separator))
+        labels.append(_learned(job, values, source.decimal_comma, options.label_separator))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
     if options.bad_rows == "stop":
@@ -173,8 +173,14 @@ def read_labelled(
     return LabelledRows(source, rows, labels, dropped, hashes, weights)
 
 
-def _learned(job: Job, cell: Any, decimal_comma: bool, separator: str | None) -> Any:
-    """What is learned of a row: a number, the tags of its words, the name of its class, or several or no names."""
+def _learned(job: Job, values: Mapping[str, Any], decimal_comma: bool, separator: str | None) -> Any:
+    """What is learned of a row: a number, the tags of its words, the name of its class, or several or no names.
+
+    None where the task finds it in the row itself.
+    """
+    if job.task.data.label_role is None:
+        return None
+    cell = values[job.task.label_role]
     if job.task.numeric_label:
         return as_number(cell, decimal_comma)
     if not job.task.data.has_classes:

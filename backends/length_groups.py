@@ -16,9 +16,10 @@ _POOL_BATCHES = 50  # as in Transformers
 
 
 class LengthGroups(Sampler):
-    """The numbers of all rows by lot, those of like length beside each other; the longest rows come first.
+    """The numbers of all rows by lot, those of one optimizer step of like length; the longest rows come first.
 
-    Too little memory is so found out at once. `step_rows` are the rows of one optimizer step.
+    Too little memory is so found out at once. The steps themselves come by lot: from long to short, as in Transformers,
+    the loss would swing with them. `step_rows` are the rows of one step.
     """
 
     def __init__(self, lengths: Sequence[int], step_rows: int, seed: int) -> None:
@@ -38,9 +39,15 @@ class LengthGroups(Sampler):
         pools = [order[start : start + size] for start in range(0, len(order), size)]
         for pool in pools:
             pool.sort(key=lambda row: self.lengths[row], reverse=True)
-        longest = max(range(len(pools)), key=lambda number: self.lengths[pools[number][0]])
-        pools[0][0], pools[longest][0] = pools[longest][0], pools[0][0]
-        return iter([row for pool in pools for row in pool])
+        steps = [
+            pool[start : start + self.step_rows] for pool in pools for start in range(0, len(pool), self.step_rows)
+        ]
+        whole = [step for step in steps if len(step) == self.step_rows]
+        part = [step for step in steps if len(step) < self.step_rows]  # of the last pool alone
+        whole = [whole[place] for place in torch.randperm(len(whole), generator=generator).tolist()]
+        longest = max(range(len(whole)), key=lambda place: self.lengths[whole[place][0]], default=0)
+        ordered = [*whole[longest : longest + 1], *whole[:longest], *whole[longest + 1 :], *part]
+        return iter([row for step in ordered for row in step])
 
 
 def group_by_length(trainer: Any, seed: int) -> None:

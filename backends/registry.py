@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from backends.contract import UsageError, nearest
-from backends.options import TabularOptions, TextClassificationOptions, TokenClassificationOptions
+from backends.options import (
+    Seq2SeqOptions,
+    TabularOptions,
+    TextClassificationOptions,
+    TokenClassificationOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,12 @@ class TaskData:
     def text_roles(self) -> tuple[str, ...]:
         """The needed roles a model reads, in order."""
         return tuple(role for role in self.roles if role != self.label_role)
+
+    @property
+    def asked_roles(self) -> tuple[str, ...]:
+        """The roles that a trained model may be asked with: those it reads, without what it is to answer."""
+        answered = ("target", "answers", "answer_start")
+        return tuple(role for role in (*self.text_roles, *self.optional) if role not in answered)
 
 
 _ROWS, _CLASS_ROWS = Minimum(500, 5_000, 50_000, "rows"), Minimum(50, 500, 5_000, "rows a class")
@@ -158,6 +169,7 @@ TASK_DATA: tuple[TaskData, ...] = (
         ("source", "target"),
         None,
         _PAIRS,
+        optional=("question",),
     ),
     TaskData(
         "text-generation",
@@ -228,7 +240,10 @@ TASK_DATA: tuple[TaskData, ...] = (
 
 @dataclass(frozen=True)
 class Task:
-    """A task that trains: its data, its backend, its models and metrics."""
+    """A task that trains: its data, its backend, its models and metrics.
+
+    `starts_pretrained`: from random weights little is learned, so that a preset is only taken by name.
+    """
 
     data: TaskData
     module: str
@@ -238,6 +253,7 @@ class Task:
     default_model: str
     accepts_model_folder: bool
     metrics: tuple[str, ...]
+    starts_pretrained: bool = False
 
     @property
     def id(self) -> str:
@@ -261,7 +277,7 @@ class Task:
 
     @property
     def label_role(self) -> str:
-        """The role that is learned; every task trained so far has one."""
+        """The role that is learned, of a task that has one."""
         assert self.data.label_role is not None
         return self.data.label_role
 
@@ -289,6 +305,7 @@ class Task:
 PRESETS = {
     "preset:xgboost": "gradient-boosted trees, the strongest start on tables",
     "preset:tiny-encoder": "a small encoder from random weights; its tokenizer is trained on your texts",
+    "preset:tiny-encoder-decoder": "a small encoder-decoder from random weights; tokenizer trained on your texts",
 }
 
 
@@ -304,6 +321,10 @@ def find_data(task_id: str) -> TaskData:
         f"Correct the name{nearest(task_id, known)}, or see: forge-tui tasks",
     )
 
+
+# Of texts from texts: where an encoder is named that compares them, and where every target is a JSON object.
+MEANING_METRIC = "bertscore"
+JSON_METRICS = ("field_f1", "json_valid")
 
 TASKS: tuple[Task, ...] = (
     Task(
@@ -365,6 +386,39 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("f1", "precision", "recall", "token_accuracy"),
+    ),
+    Task(
+        data=find_data("summarization"),
+        module="backends.seq2seq",
+        options=Seq2SeqOptions,
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
+        models=("preset:tiny-encoder-decoder",),
+        default_model="preset:tiny-encoder-decoder",
+        accepts_model_folder=True,
+        metrics=("rougeL", "rouge1", "rouge2", "chrf", MEANING_METRIC),
+        starts_pretrained=True,
+    ),
+    Task(
+        data=find_data("translation"),
+        module="backends.seq2seq",
+        options=Seq2SeqOptions,
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
+        models=("preset:tiny-encoder-decoder",),
+        default_model="preset:tiny-encoder-decoder",
+        accepts_model_folder=True,
+        metrics=("bleu", "chrf", MEANING_METRIC),
+        starts_pretrained=True,
+    ),
+    Task(
+        data=find_data("text-to-text"),
+        module="backends.seq2seq",
+        options=Seq2SeqOptions,
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
+        models=("preset:tiny-encoder-decoder",),
+        default_model="preset:tiny-encoder-decoder",
+        accepts_model_folder=True,
+        metrics=("chrf", "exact_match", "rougeL", "bleu", MEANING_METRIC, *JSON_METRICS),
+        starts_pretrained=True,
     ),
 )
 

@@ -176,12 +176,12 @@ def training_details(trainer: Trainer) -> dict[str, Any]:
 # --- predicting --------------------------------------------------------------------------------------------------
 
 
-def batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def batches(rows: Iterable[dict[str, Any]], size: int = PREDICT_BATCH) -> Iterator[list[dict[str, Any]]]:
     """The rows in order, some at a time."""
     batch: list[dict[str, Any]] = []
     for row in rows:
         batch.append(row)
-        if len(batch) == PREDICT_BATCH:
+        if len(batch) == size:
             yield batch
             batch = []
     if batch:

@@ -369,7 +369,12 @@ def put_weights(model: Any, folder: Path) -> None:
         loaded |= set(weights)
     tensors = model.state_dict()
     filled = {tensors[name].data_ptr() for name in loaded if name in tensors}
-    lacking = [name for name, tensor in tensors.items() if name not in loaded and tensor.data_ptr() not in filled]
+    made = set(getattr(model, "_keys_to_ignore_on_save", None) or ())  # by a formula, so that nothing is saved of them
+    lacking = [
+        name
+        for name, tensor in tensors.items()
+        if name not in loaded and name not in made and tensor.data_ptr() not in filled
+    ]
     if lacking:  # weights that share memory are saved once
         raise ForgeError(
             f"The checkpoint {folder.name} lacks weights",

@@ -30,7 +30,7 @@ _SETTINGS: Mapping[str, Any] = {
     "target_modules": "all-linear",
     "num_virtual_tokens": 20,
     "max_completion_length": 256,
-    "generation_max_length": 128,
+    "max_target_length": 128,
     "packing": False,
     "max_seconds": 15.0,
 }

@@ -22,9 +22,22 @@ from profiles.memory_margin import Margin
 from profiles.memory_trees import TREES_MARGIN, trees_memory
 from profiles.training_setup import Training
 
-# Presets are made when the data is known: the tiny encoder of backends/encoders.py with its largest vocabulary.
+# Presets are made when the data is known: those of backends/encoders.py and encoder_decoders.py with their largest
+# vocabulary.
 _PRESETS: Mapping[str, Shape] = {
-    "preset:tiny-encoder": Shape("modernbert", layers=2, hidden=128, intermediate=192, heads=4, vocab=8_000)
+    "preset:tiny-encoder": Shape("modernbert", layers=2, hidden=128, intermediate=192, heads=4, vocab=8_000),
+    "preset:tiny-encoder-decoder": Shape(
+        "marian",
+        layers=2,
+        hidden=128,
+        intermediate=256,
+        heads=4,
+        vocab=8_000,
+        tied_embeddings=True,
+        positions=1024,
+        encoder_layers=2,
+        encoder_intermediate=256,
+    ),
 }
 _LENGTHS = ("causal-lm", "encoder", "encoder-decoder")
 

@@ -170,7 +170,7 @@ def _choose(place: Place, wishes: Wishes) -> Option:
             return Option(model, method)
         return place.best_method(model)
     trained = next((task for task in TASKS if task.id == place.task), None)
-    if trained is not None and wishes.method in (None, "full"):
+    if trained is not None and not trained.starts_pretrained and wishes.method in (None, "full"):
         return place.best_method(find_model(trained.default_model))  # needs neither a download nor a network
     wanted = None
     if wishes.method is not None:

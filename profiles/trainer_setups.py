@@ -85,7 +85,7 @@ def trainer_setup(
         method=method,
         batch=int(settings.get("per_device_train_batch_size") or _BATCH),
         length=length,
-        target_length=int(settings.get("generation_max_length") or settings.get("max_target_length") or _TARGET_LENGTH)
+        target_length=int(settings.get("max_target_length") or _TARGET_LENGTH)
         if model.kind in ("encoder-decoder", "speech")
         else None,
         weights="bf16" if narrow else "fp32",

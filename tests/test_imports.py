@@ -14,8 +14,8 @@ import backends.formats
 import forge_tui.cli
 
 MACHINE_LEARNING = {
-    "accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "seqeval", "sklearn", "timm", "torch",
-    "transformers", "trl", "xgboost",
+    "accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "rouge_score", "sacrebleu", "seqeval", "sklearn",
+    "timm", "torch", "transformers", "trl", "xgboost",
 }  # fmt: skip
 REPORT = """
 import importlib, json, sys

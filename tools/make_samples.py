@@ -1,4 +1,4 @@
-"""Makes the bundled samples: six small data sets of the project's own making, the same bytes at every run.
+"""Makes the bundled samples: nine small data sets of the project's own making, the same bytes at every run.
 
 Run by hand:  python tools/make_samples.py [FOLDER]     (default: forge_tui/samples)
 
@@ -413,6 +413,106 @@ def _name(dice: Dice, kind: str) -> list[str]:
     return [name, dice.pick(ADDED[kind])] if dice.chance(0.3) else [name]
 
 
+# --- summarization: what was done, and where, in the log of people who repair things? ------------------------------
+
+BROKEN = ("gate", "pump", "lamp", "bench", "roof", "sign", "fence", "clock", "oven", "ladder", "boiler", "bell")
+FAULTS = ("is stuck", "leaks", "is loose", "makes a noise", "is worn out", "does not hold")
+REPAIRS = ("oiled", "replaced", "tightened", "cleaned", "painted", "welded")
+LOG_PLACES = tuple(f"{start}{end}" for start in ("Lin", "Kor", "Bel", "Fen", "Ald") for end in ("dal", "wick", "mere"))
+ASIDES = (
+    "It rained all morning.", "The van was full.", "Nobody else was there.", "We had tea at noon.",
+    "The key was lost.", "A neighbour helped.", "The road was closed.", "It took two hours.",
+)  # fmt: skip
+OPENINGS = ("On {day} {person} called from {place}.", "{person} wrote to us from {place} on {day}.")
+LOG_HEADER = ("text", "summary")
+
+
+def repair_logs(dice: Dice, rows: int = 900) -> Rows:
+    """A log of four or five sentences, and what was done in one; the repair stands anywhere, the place at the start."""
+    seen: set[str] = set()
+    while len(seen) < rows:
+        place, thing, repair = dice.pick(LOG_PLACES), dice.pick(BROKEN), dice.pick(REPAIRS)
+        opening = dice.pick(OPENINGS).format(day=dice.pick(DAYS), person=dice.pick(PEOPLE), place=place)
+        asides = dice.shuffled(ASIDES)[: dice.whole(1, 2)]
+        middle = [f"The {thing} {dice.pick(FAULTS)}.", f"We {repair} it."]
+        middle.insert(dice.whole(0, 1), asides.pop())
+        log = " ".join((opening, *middle, *asides))
+        if log not in seen:
+            seen.add(log)
+            told = dice.pick(REPAIRS) if dice.chance(SLIPS) else repair
+            yield log, f"{thing.capitalize()} at {place} {told}."
+
+
+# --- translation: short sentences from English to German ------------------------------------------------------------
+
+# German nouns with their articles, as subject and as object.
+NOUNS = (
+    ("dog", "der Hund", "den Hund"), ("cat", "die Katze", "die Katze"), ("child", "das Kind", "das Kind"),
+    ("teacher", "der Lehrer", "den Lehrer"), ("doctor", "die Ärztin", "die Ärztin"),
+    ("horse", "das Pferd", "das Pferd"), ("baker", "der Bäcker", "den Bäcker"), ("bird", "der Vogel", "den Vogel"),
+    ("queen", "die Königin", "die Königin"),
+)  # fmt: skip
+VERBS = (
+    ("sees", "sieht"), ("hears", "hört"), ("looks for", "sucht"), ("likes", "mag"), ("finds", "findet"),
+    ("asks", "fragt"), ("knows", "kennt"), ("draws", "malt"),
+)  # fmt: skip
+WHEN = (("today", "heute"), ("now", "jetzt"), ("often", "oft"), ("tomorrow", "morgen"), ("again", "wieder"))
+TRANSLATION_HEADER = ("en", "de")
+
+
+def short_sentences(dice: Dice, rows: int = 1000) -> Rows:
+    """A sentence in English and in German, where words change their order, their article and their case."""
+    seen: set[str] = set()
+    while len(seen) < rows:
+        one, other = dice.shuffled(NOUNS)[:2]
+        verb, when = dice.pick(VERBS), dice.pick(WHEN)
+        english, subject, thing = f"The {one[0]} {verb[0]} the {other[0]}", one[1], other[2]
+        does = (dice.pick(VERBS) if dice.chance(SLIPS) else verb)[1]
+        if dice.chance(0.5):
+            pair = (f"{english} {when[0]}.", f"{_upper(subject)} {does} {thing} {when[1]}.")
+        elif dice.chance(0.5):
+            pair = (f"{english}.", f"{_upper(subject)} {does} {thing}.")
+        else:
+            pair = (f"{_upper(when[0])} the{english[3:]}.", f"{_upper(when[1])} {does} {subject} {thing}.")
+        if pair[0] not in seen:
+            seen.add(pair[0])
+            yield pair
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# --- text-to-text: a reminder as people write it becomes fields -----------------------------------------------------
+
+TASKS_TO_DO = (
+    "call {person}", "water the plants", "pay the rent", "meet {person}", "bring the van back", "buy bread",
+    "write to {person}", "clean the oven", "return the books",
+)  # fmt: skip
+HOURS = (
+    ("nine", 9), ("ten", 10), ("eleven", 11), ("two", 14), ("three", 15), ("four", 16), ("five", 17), ("six", 18),
+)  # fmt: skip
+ASKED = (
+    "please remind me to {task} on {day} at {hour}", "{day} {hour}: {task}", "do not forget to {task}, {day}, {hour}",
+    "at {hour} on {day} I must {task}",
+)  # fmt: skip
+REMINDERS_HEADER = ("source", "target")
+
+
+def reminders(dice: Dice, rows: int = 1000) -> Rows:
+    """A reminder in one of several ways of writing, and its fields in one order; hours become those of 24."""
+    seen: set[str] = set()
+    while len(seen) < rows:
+        day, (word, hour) = dice.pick(DAYS), dice.pick(HOURS)
+        half = dice.chance(0.3)
+        task = dice.pick(TASKS_TO_DO).format(person=dice.pick(PEOPLE))
+        text = dice.pick(ASKED).format(task=task, day=day, hour=f"half past {word}" if half else f"{word} o'clock")
+        if text not in seen:
+            seen.add(text)
+            hour = dice.pick(HOURS)[1] if dice.chance(SLIPS) else hour
+            yield text, f"{day} | {hour:02}:{30 if half else 0:02} | {task}"
+
+
 # For each sample its seed, the names of its columns (CoNLL has none) and what makes its rows.
 SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Rows]]] = {
     "coffee_orders.csv": (11, COFFEE_HEADER, coffee_orders),
@@ -421,6 +521,9 @@ SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Rows]]] = {
     "statement_pairs.csv": (14, PAIRS_HEADER, statement_pairs),
     "guest_reviews.csv": (16, REVIEWS_HEADER, guest_reviews),
     "festival_notes.conll": (15, (), festival_notes),
+    "repair_logs.csv": (16, LOG_HEADER, repair_logs),
+    "short_sentences.csv": (17, TRANSLATION_HEADER, short_sentences),
+    "reminders.csv": (18, REMINDERS_HEADER, reminders),
 }
 
 

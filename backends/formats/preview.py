@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backends.formats.language import Example, chat_parts, read_example
-from backends.formats.row_faults import answers_of, row_fault
+from backends.formats.row_faults import answers_of, row_fault, source_text
 from backends.formats.shapes import Shape
 from backends.formats.tagged import bio_violation, repaired_tags, tag_list
 from backends.formats.values import as_label, as_text
@@ -57,6 +57,8 @@ def _parts(task: TaskData, shape: Shape, values: Mapping[str, Any], cells: Mappi
         boxes = values.get("boxes")
         told = "; ".join(_box_text(box) for box in boxes[:6]) if isinstance(boxes, list) else as_text(boxes)[:200]
         return [(as_text(values["image"]) + "  ", False), (told or "background", True)]
+    if "source" in task.roles:
+        return [(f"{source_text(values)}  ", False), (as_text(values.get("target")), True)]
     learned = task.label_role or next(role for role in ("target", "answer", "transcript") if role in task.roles)
     inputs = [as_text(values.get(role)) for role in task.roles if role != learned]
     answer = as_label(values.get(learned)) if task.label_role else as_text(values.get(learned))

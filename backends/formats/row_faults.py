@@ -19,6 +19,8 @@ def row_words(task: TaskData, values: Mapping[str, Any], cells: Mapping[str, Any
     """What makes two rows the same: the texts a model reads, or for tables every filled cell, whatever their order."""
     if task.id == "token-classification":
         return " ".join(tag_list(values.get("tokens")) or ())
+    if "question" in task.optional:
+        return f"{source_text(values)}\n{as_text(values.get('target'))}"
     if not task.is_tabular:
         return "\n".join(as_text(values.get(role)) for role in task.text_roles)
     names = sorted(cells)
@@ -29,6 +31,15 @@ def table_words(names: Sequence[str], cells: Sequence[Any]) -> str:
     """The same for the cells of a table by the names of their columns, which are in order."""
     filled = zip(names, cells)
     return "\0".join([f"{name}\1{as_text(cell)}" for name, cell in filled if cell not in (None, "")])
+
+
+def source_text(values: Mapping[str, Any]) -> str:
+    """What an encoder-decoder reads of a row: the source, and before it what is asked about it, where something is.
+
+    They are joined as T5 was taught it (Raffel et al. 2020, appendix D).
+    """
+    source, question = as_text(values.get("source")), as_text(values.get("question")).strip()
+    return f"question: {question} context: {source}" if question else source
 
 
 def row_fault(task: TaskData, shape: Shape, values: Mapping[str, Any], decimal_comma: bool = False) -> Fault | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from backends.formats.classes import LABELS_SHOWN, fewest_rows, say_too_few, warn_little
 from backends.formats.columns import TableSummary
-from backends.formats.row_faults import answers_of, row_fault, row_words
+from backends.formats.row_faults import answers_of, row_fault, row_words, source_text
 from backends.formats.rows import Batch
 from backends.formats.shapes import Shape
 from backends.formats.tagged import bio_violation, repaired_tags, tag_list
@@ -55,7 +55,7 @@ class TextCheck:
             return row_words(self.task, values, values)
         if self.task.id == "extractive-question-answering":
             return f"{as_text(values['context'])}\n{as_text(values['question'])}"
-        return f"{as_text(values['source'])}\n{as_text(values['target'])}"
+        return f"{source_text(values)}\n{as_text(values['target'])}"
 
     def _read_together(self, values: Mapping[str, Any]) -> list[str]:
         """What a model reads of a row at once."""
@@ -63,7 +63,7 @@ class TextCheck:
             return [self._words(values)]
         if self.task.id == "extractive-question-answering":
             return [as_text(values["question"]), as_text(values["context"])]
-        return [as_text(values["source"])]
+        return [source_text(values)]
 
     def _look(self, values: Mapping[str, Any], where: str) -> None:
         """What the task wants to know of a good row."""
@@ -80,7 +80,7 @@ class TextCheck:
             self.unanswered += not texts
             self.repeated += any(as_text(values["context"]).count(text) > 1 for text in texts)
         else:
-            source, target = as_text(values["source"]), as_text(values["target"])
+            source, target = source_text(values), as_text(values["target"])
             if len(self.sides[0]) < 1_000_000:
                 self.sides[0].append(byte_length(source))
                 self.sides[1].append(byte_length(target))

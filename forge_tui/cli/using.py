@@ -111,9 +111,10 @@ def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:
             ) from None
         if isinstance(row, dict):
             return row
-    if not task.is_tabular and len(task.text_roles) == 1:
-        return {columns[task.text_roles[0]]: text}
-    example = ", ".join(f'"{columns[role]}": "…"' for role in task.text_roles) if not task.is_tabular else '"column": 1'
+    asked = [role for role in task.data.asked_roles if role in columns]
+    if not task.is_tabular and len(asked) == 1:
+        return {columns[asked[0]]: text}
+    example = ", ".join(f'"{columns[role]}": "…"' for role in asked) if not task.is_tabular else '"column": 1'
     raise UsageError(
         "This model reads more than one text" if not task.is_tabular else "A table row has columns",
         "one bare text is not enough",

@@ -19,6 +19,9 @@ _FILES = {
     "sentence-pair-classification": "statement_pairs.csv",
     "text-regression": "guest_reviews.csv",
     "token-classification": "festival_notes.conll",
+    "summarization": "repair_logs.csv",
+    "translation": "short_sentences.csv",
+    "text-to-text": "reminders.csv",
 }
 # A demo is over in a minute on two CPU cores; what is not named here is chosen as for any other data.
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -26,6 +29,15 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "sentence-pair-classification": {"max_steps": 300, "max_length": 32},
     "text-regression": {"max_steps": 300, "max_length": 32},
     "token-classification": {"max_steps": 200},
+    "summarization": {"max_steps": 300, "max_eval_samples": 50},
+    "translation": {"max_steps": 300, "max_eval_samples": 50},
+    "text-to-text": {"max_steps": 300, "max_eval_samples": 50},
+}
+# A task that starts from a pretrained model takes a preset in its demo, which needs no download.
+_MODELS: Mapping[str, str] = {
+    "summarization": "preset:tiny-encoder-decoder",
+    "translation": "preset:tiny-encoder-decoder",
+    "text-to-text": "preset:tiny-encoder-decoder",
 }
 
 
@@ -44,5 +56,9 @@ def demo_request(task_id: str | None = None) -> Request:
         )
     task = find_task(task_id or DEFAULT_TASK)
     return Request(
-        data=str(sample_path(task.id)), task=task.id, settings=_SETTINGS.get(task.id, {}), name=f"demo-{task.id}"
+        data=str(sample_path(task.id)),
+        task=task.id,
+        model=_MODELS.get(task.id),
+        settings=_SETTINGS.get(task.id, {}),
+        name=f"demo-{task.id}",
     )

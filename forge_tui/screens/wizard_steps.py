@@ -183,7 +183,10 @@ def column_question(task: Task, role: str, profile: DatasetProfile) -> Question:
         examples = ", ".join(str(example)[:24] for example in column["examples"])
         options.append((name, f"{name:<{width}}  {column['kind']:<10} {column['distinct']:>6,} values  {examples}"))
     reasons = {
-        "target": "The column to predict; every other useful column is what it is predicted from.",
+        "source": "What the model reads.",
+        "target": "What the model learns to write."
+        if "source" in task.roles
+        else "The column to predict; every other useful column is what it is predicted from.",
         "label": "The class of each row: what the model answers.",
         "text": "What the model reads.",
         "premise": "The first of the two texts.",

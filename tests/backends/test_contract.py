@@ -56,7 +56,8 @@ def test_tasks_are_found_by_id() -> None:
 def test_the_registry_is_whole() -> None:
     assert len({task.id for task in TASKS}) == len(TASKS)
     for task in TASKS:
-        assert task.label_role in task.roles and task.default_model in task.models and task.methods and task.metrics
+        assert task.data.label_role in (None, *task.roles) and task.default_model in task.models
+        assert task.methods and task.metrics
         assert 0 < task.minimum.absolute < task.minimum.good < task.minimum.production
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,9 @@ def test_rows_of_like_length_come_together_in_an_order_of_the_epoch_alone() -> N
     first = list(groups)
     assert sorted(first) == list(range(400)) and len(groups) == 400
     assert lengths[first[0]] == max(lengths), "the longest comes first"
+    steps = [sum(lengths[row] for row in first[start : start + 8]) for start in range(8, len(first) - 8, 8)]
+    falls = sum(before > after for before, after in pairwise(steps))
+    assert falls < 0.8 * len(steps), "steps do not go from long to short"
     padded = sum(8 * max(lengths[row] for row in first[at : at + 8]) for at in range(0, 400, 8))
     by_lot = sum(8 * max(lengths[at : at + 8]) for at in range(0, 400, 8))
     assert padded < 1.15 * sum(lengths) < by_lot

@@ -141,6 +141,48 @@ def test_a_sample_of_tagged_words(home: Any, here: Path, drive: Callable[..., An
     assert spec.settings["lowercase"] is False and "capital letters" in spec.reasons["lowercase"]
 
 
+@pytest.mark.parametrize(
+    ("title", "file", "task", "roles"),
+    [
+        ("shorten it", "repair_logs.csv", "summarization", ("text", "summary")),
+        ("translate it", "short_sentences.csv", "translation", ("en", "de")),
+        ("turn one into another", "reminders.csv", "text-to-text", ("source", "target")),
+    ],
+)
+def test_samples_of_texts_from_texts(
+    home: Any,
+    here: Path,
+    drive: Callable[..., Any],
+    title: str,
+    file: str,
+    task: str,
+    roles: tuple[str, str],
+) -> None:
+    async def script(person: Any) -> None:
+        await open_wizard(person)
+        await choose(person, f"sample: Text: {title}")
+        await person.see("What shall the model do?", f"{file}: csv, utf-8")
+        assert proposed(person).startswith(f"Text: {title}")
+        await person.press("enter")
+        await person.see("Which column is the source?")
+        assert proposed(person).startswith(roles[0])
+        await person.press("enter")
+        await person.see("Which column is the target?", "What the model learns to write.")
+        assert proposed(person).startswith(roles[1])
+        await person.press("enter")
+        await person.see("preset:tiny-encoder-decoder", "a local folder with a pretrained model")
+        await person.press("enter")
+        await person.see("Start this run?", f"source = {roles[0]}", f"target = {roles[1]}", "GiB: fits")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+        await person.see(f"{task} · full")
+
+    drive(script, (80, 24))
+    spec = only_spec()
+    assert spec.columns == dict(zip(("source", "target"), roles)) and set(spec.reasons) == set(spec.settings)
+    assert {"max_length", "max_target_length", "generation_num_beams"} <= set(spec.settings)
+
+
 @at_both_sizes
 def test_a_text_file_found_by_typing(home: Any, here: Path, drive: Callable[..., Any], size: tuple[int, int]) -> None:
     async def script(person: Any) -> None:

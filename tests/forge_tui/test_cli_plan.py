@@ -185,11 +185,11 @@ def test_a_plan_of_every_trained_task_is_the_plan_of_its_run(cli: Callable[..., 
 
     here = hardware_for("auto")
     for task in TASKS:
-        written = tmp_path / f"{task.id}.toml"
-        assert cli("plan", "--data", str(sample_path(task.id)), "--task", task.id, "-o", str(written)).code == DONE
-        assert kept(read_spec(written)) == kept(
-            plan_run(Request(str(sample_path(task.id)), task.id), hardware=here).spec
-        )
+        written, data = tmp_path / f"{task.id}.toml", str(sample_path(task.id))
+        preset = task.default_model if task.starts_pretrained else None
+        model = ("--model", preset) if preset is not None else ()
+        assert cli("plan", "--data", data, "--task", task.id, *model, "-o", str(written)).code == DONE
+        assert kept(read_spec(written)) == kept(plan_run(Request(data, task.id, model=preset), hardware=here).spec)
 
 
 def test_a_file_that_is_there_is_left_alone(cli: Callable[..., Any], table: Path, tmp_path: Path) -> None:

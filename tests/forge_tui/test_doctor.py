@@ -33,6 +33,7 @@ COMPLETE = Installed(
     "3.12.1",
     {
         **dict.fromkeys(["torch", "transformers", "peft", "accelerate", "xgboost", "trl", "numpy", "seqeval"], "99.1"),
+        **dict.fromkeys(["datasets", "evaluate", "rouge-score", "sacrebleu"], "99"),
         **dict.fromkeys(["scikit-learn", "pyarrow", "ijson", "charset-normalizer", "tokenizers", "safetensors"], "99"),
         **dict.fromkeys(["openpyxl", "pillow", "bitsandbytes"], "11.0"),
     },
@@ -105,6 +106,7 @@ def test_versions_are_compared_by_their_numbers(version: str, bounds: str, expec
 def test_the_table_of_libraries_names_what_the_backends_import() -> None:
     """Every third-party module that a task's file and what it imports of ours name, by the distribution's name."""
     distributions = {"sklearn": "scikit-learn", "PIL": "pillow", "charset_normalizer": "charset-normalizer"}
+    distributions["rouge_score"] = "rouge-score"
 
     def imported(path: Path, seen: set[Path]) -> set[str]:
         seen.add(path)

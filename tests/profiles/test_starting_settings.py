@@ -139,7 +139,7 @@ def test_the_length_follows_the_data_and_the_model(p95: int, context: int | None
 def test_source_and_target_have_lengths_of_their_own() -> None:
     sides = data(900, lengths=lengths(500), source_lengths=lengths(400), target_lengths=lengths(40))
     found = values(Situation("summarization", "full", parameters=BILLION, architecture="bart"), sides)
-    assert (found["max_length"], found["generation_max_length"], found["learning_rate"]) == (504, 56, 3e-5)
+    assert (found["max_length"], found["max_target_length"], found["learning_rate"]) == (504, 56, 3e-5)
     assert values(Situation("summarization", "full", architecture="t5"), sides)["learning_rate"] == 3e-4
 
 
