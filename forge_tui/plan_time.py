@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backends.contract import DatasetProfile
@@ -23,6 +23,7 @@ from profiles.duration import (
 )
 from profiles.hardware import Hardware
 from profiles.plan_memory import shape_of
+from profiles.prompting_cost import PromptingCost, prompting_cost, request_tokens
 from profiles.recommend import Recommendation
 from profiles.trainer_setups import trainer_setup
 
@@ -35,6 +36,7 @@ _BATCH = "per_device_train_batch_size"
 class PlanTime:
     """A run's length and cost; where they are not known, `reason` says why.
 
+    `prompting` is there where a price of tokens is set.
     `step_seconds` is a step of the longest rows as it was worked out, at best and at worst; `reading` are the passes of
     all evaluations, counted in steps.
     """
@@ -44,6 +46,7 @@ class PlanTime:
     reason: str
     step_seconds: tuple[float, float] | None = None
     reading: float = 0.0
+    prompting: PromptingCost | None = None
 
 
 def plan_time(
@@ -55,7 +58,23 @@ def plan_time(
     device: Device,
     hardware: Hardware | None,
 ) -> PlanTime:
-    """The length and the cost of a run with these settings."""
+    """The length and the cost of a run with these settings, and of prompting where a price of tokens is set."""
+    told = _run_time(found, values, data, rows, steps, device, hardware)
+    tokens, prices = request_tokens(found.task, data.stats), read_prices().tokens
+    if tokens is None or (prices.read is None and prices.written is None):
+        return told
+    return replace(told, prompting=prompting_cost(tokens, prices))
+
+
+def _run_time(
+    found: Recommendation,
+    values: Mapping[str, Any],
+    data: DatasetProfile,
+    rows: RowCounts,
+    steps: int | None,
+    device: Device,
+    hardware: Hardware | None,
+) -> PlanTime:
     if hardware is None:
         return PlanTime(None, None, "the machine was not looked at")
     if steps is None:
