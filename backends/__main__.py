@@ -19,7 +19,7 @@ from backends.checkpoints import latest_checkpoint  # noqa: E402
 from backends.contract import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, RunFiles, read_spec  # noqa: E402
 from backends.events import EventWriter  # noqa: E402
 from backends.failures import explain  # noqa: E402
-from backends.job import Job  # noqa: E402
+from backends.job import Job, MeasurementDone  # noqa: E402
 from backends.options import parse_settings  # noqa: E402
 from backends.out_of_memory import train_with_room  # noqa: E402
 from backends.registry import find_task  # noqa: E402
@@ -47,6 +47,8 @@ def main(arguments: list[str]) -> int:
         job = Job(files, spec, task, options, events, CONTROL, step, folder, attempt)
         events.phase("loading-data")
         train_with_room(importlib.import_module(task.module).train, job)
+    except MeasurementDone:
+        return EXIT_DONE
     except Exception as error:
         return _fail(error, files)
     return EXIT_DONE

@@ -28,6 +28,8 @@ EVENT_KINDS = (
     "error",
     "finished",
 )
+# In the trainer's environment: how many steps a run is only to be measured for.
+MEASURED_STEPS = "FORGE_MEASURE_STEPS"
 PHASES = ("loading-data", "preparing", "loading-model", "baseline", "training", "evaluating", "saving", "done")
 
 EXIT_DONE = 0

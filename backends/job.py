@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.contract import RunFiles, RunSpec, read_json, write_json
+from backends.contract import MEASURED_STEPS, RunFiles, RunSpec, read_json, write_json
 from backends.events import EventWriter
 from backends.formats.mixes import mixed_files
 from backends.registry import Task, lower_is_better
 from backends.signals import StopControl
+
+
+class MeasurementDone(Exception):
+    """What was to be measured is in the report; a run that is only measured ends here."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,12 @@ class Job:
     resume_step: int
     resume_from: Path | None
     attempt: int = 1
+
+    @property
+    def measured_steps(self) -> int | None:
+        """How many steps this run is only to be measured for; None for one that trains."""
+        wanted = os.environ.get(MEASURED_STEPS, "")
+        return int(wanted) if wanted.isdecimal() and int(wanted) else None
 
     def record_data(self, **facts: Any) -> None:
         """Write data.json: what exactly this run was trained on."""

@@ -31,12 +31,16 @@ class ForgeCallback(TrainerCallback):
         self.rows_a_step = 1
 
     def take_over(self, trainer: Trainer) -> None:
-        """Silence the Trainer's own printing and learn what a step is."""
+        """Silence the Trainer's own printing, learn what a step is, and prepare a run that is only measured."""
         trainer.remove_callback(PrinterCallback)
         arguments = trainer.args
         self.rows_a_step = (
             arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         )
+        if (steps := self.job.measured_steps) is not None:
+            from backends.measuring import measure_steps
+
+            measure_steps(self.job, trainer, steps)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.pace = Pace()

@@ -12,8 +12,8 @@ _WIDTH = 79
 _CHANGES_TOLD = 5
 
 
-def advice_lines(advice: Advice) -> list[str]:
-    """Everything of an advice for a terminal, the answer first."""
+def advice_lines(advice: Advice, costs: Sequence[str] = ()) -> list[str]:
+    """Everything of an advice for a terminal, the answer first; `costs` are sentences on what the ways cost here."""
     first = advice.ranked[0]
     lines = [_title(first.approach.title, _about(advice.answers))]
     lines += _bullets("  + ", first.reasons or ["nothing said so far speaks for more than this"])
@@ -24,6 +24,8 @@ def advice_lines(advice: Advice) -> list[str]:
         for each in advice.combinations:
             lines += wrapped(f"  {each.name:<{width}}  ", each.reason)
     lines += ["", *_comparison(advice)]
+    if costs:
+        lines += ["", "In money", *_bullets("  ", costs)]
     lines += _would_be(advice)
     lines += _missing(advice)
     if advice.warnings:

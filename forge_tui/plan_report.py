@@ -13,6 +13,7 @@ from forge_tui.model_choice import source_of
 from forge_tui.plain import plain
 from forge_tui.plan_sizes import download_bytes
 from forge_tui.planning import Plan
+from forge_tui.prompting_text import money_range, prompting_json, prompting_text
 from profiles.alternatives import Alternative
 from profiles.options import gib, is_preset
 from profiles.strategies import REWARD
@@ -144,24 +145,27 @@ def _time_reason(plan: Plan) -> str:
 
 
 def _cost_json(plan: Plan) -> dict[str, Any] | None:
-    cost = plan.time.cost
-    if cost is None or (cost.energy_kwh is None and cost.money is None):
+    cost, prompting = plan.time.cost, plan.time.prompting
+    if prompting is None and (cost is None or (cost.energy_kwh is None and cost.money is None)):
         return None
+    energy, money = (cost.energy_kwh, cost.money) if cost is not None else (None, None)
     return {
-        "energy_kwh": None if cost.energy_kwh is None else [round(each, 4) for each in cost.energy_kwh],
-        "money": None if cost.money is None else [round(each, 4) for each in cost.money],
-        "reason": cost.reason,
+        "energy_kwh": None if energy is None else [round(each, 4) for each in energy],
+        "money": None if money is None else [round(each, 4) for each in money],
+        "reason": cost.reason if cost is not None else plan.time.reason,
+        **({"prompting": prompting_json(prompting, money)} if prompting is not None else {}),
     }
 
 
 def _cost_lines(plan: Plan, width: int) -> Iterator[str]:
-    cost = plan.time.cost
-    if cost is None:
-        return
-    if cost.money is not None:
-        yield from _entry("cost", f"{cost.money[0]:.2f} to {cost.money[1]:.2f}", cost.reason, width)
-    elif cost.energy_kwh is not None:
+    cost, prompting = plan.time.cost, plan.time.prompting
+    money = cost.money if cost is not None else None
+    if cost is not None and money is not None:
+        yield from _entry("cost", money_range(money), cost.reason, width)
+    elif cost is not None and cost.energy_kwh is not None:
         yield from _entry("cost", f"{cost.energy_kwh[0]:.2g} to {cost.energy_kwh[1]:.2g} kWh", cost.reason, width)
+    if prompting is not None:
+        yield from _entry("prompting", prompting_text(prompting, money), prompting.reason, width)
 
 
 def memory_text(plan: Plan) -> tuple[str, str]:

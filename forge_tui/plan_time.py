@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backends.contract import DatasetProfile
@@ -11,23 +11,42 @@ from forge_tui.history import outcomes, time_correction
 from forge_tui.plan_sizes import RowCounts
 from forge_tui.settings import read_prices
 from profiles.device import Device
-from profiles.duration import Cost, Duration, cost_of, run_duration, speed_of, trees_duration
+from profiles.duration import (
+    Cost,
+    Duration,
+    cost_of,
+    evaluation_passes,
+    run_duration,
+    speed_of,
+    step_seconds,
+    trees_duration,
+)
 from profiles.hardware import Hardware
 from profiles.plan_memory import shape_of
+from profiles.prompting_cost import PromptingCost, prompting_cost, request_tokens
 from profiles.recommend import Recommendation
 from profiles.trainer_setups import trainer_setup
 
 # The trainers score ten times in a run (backends/text_classification.py).
 _EVALUATIONS = 10
+_BATCH = "per_device_train_batch_size"
 
 
 @dataclass(frozen=True)
 class PlanTime:
-    """A run's length and cost; where they are not known, `reason` says why."""
+    """A run's length and cost; where they are not known, `reason` says why.
+
+    `prompting` is there where a price of tokens is set.
+    `step_seconds` is a step of the longest rows as it was worked out, at best and at worst; `reading` are the passes of
+    all evaluations, counted in steps.
+    """
 
     duration: Duration | None
     cost: Cost | None
     reason: str
+    step_seconds: tuple[float, float] | None = None
+    reading: float = 0.0
+    prompting: PromptingCost | None = None
 
 
 def plan_time(
@@ -39,13 +58,31 @@ def plan_time(
     device: Device,
     hardware: Hardware | None,
 ) -> PlanTime:
-    """The length and the cost of a run with these settings."""
+    """The length and the cost of a run with these settings, and of prompting where a price of tokens is set."""
+    told = _run_time(found, values, data, rows, steps, device, hardware)
+    tokens, prices = request_tokens(found.task, data.stats), read_prices().tokens
+    if tokens is None or (prices.read is None and prices.written is None):
+        return told
+    return replace(told, prompting=prompting_cost(tokens, prices))
+
+
+def _run_time(
+    found: Recommendation,
+    values: Mapping[str, Any],
+    data: DatasetProfile,
+    rows: RowCounts,
+    steps: int | None,
+    device: Device,
+    hardware: Hardware | None,
+) -> PlanTime:
     if hardware is None:
         return PlanTime(None, None, "the machine was not looked at")
     if steps is None:
         return PlanTime(None, None, "how many steps there are shows only in training")
     speed = speed_of(device.gpu, hardware.cpu)
     duration: Duration | None = None
+    step: tuple[float, float] | None = None
+    passes = int(values.get("gradient_accumulation_steps") or 1)
     if found.model.kind == "trees":
         classes = data.stats.get("label_count") or 1
         many = classes if found.task == "tabular-classification" and classes > 2 else 1
@@ -66,19 +103,27 @@ def plan_time(
                 setup,
                 speed,
                 steps,
-                int(values.get("gradient_accumulation_steps") or 1),
+                passes,
                 _row_tokens(data, setup.length),
                 rows.eval or 0,
                 _EVALUATIONS,
                 *(known or (None, 0)),
             )
+            once = step_seconds(shape, setup, speed, float(setup.length))
+            step = (once[0] * passes, once[1] * passes) if once is not None else None
         elif shape is None:
             reason = "how much work this kind of network is, is not known"
+    reading = evaluation_passes(rows.eval or 0, _EVALUATIONS, int(values.get(_BATCH) or 1)) / passes
     if duration is None:
-        return PlanTime(None, None, reason)
-    prices = read_prices()
+        return PlanTime(None, None, reason, None, reading)
+    return PlanTime(duration, run_cost(duration, device, hardware), duration.reason, step, reading)
+
+
+def run_cost(duration: Duration, device: Device, hardware: Hardware | None) -> Cost | None:
+    """What a run of this length costs at the prices in settings.toml."""
+    prices, speed = read_prices(), speed_of(device.gpu, hardware.cpu if hardware is not None else None)
     watts = (device.gpu.power_limit_watts or (speed.watts if speed else None)) if device.gpu is not None else None
-    return PlanTime(duration, cost_of(duration, watts, prices.per_hour, prices.per_kwh), duration.reason)
+    return cost_of(duration, watts, prices.per_hour, prices.per_kwh)
 
 
 def _unknown(device: Device) -> str:

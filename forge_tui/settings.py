@@ -5,36 +5,43 @@ from __future__ import annotations
 import shutil
 import sys
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from backends.contract import UsageError, nearest
 from forge_tui.paths import forge_home
+from profiles.prompting_cost import TokenPrices
 
 
 @dataclass(frozen=True)
 class Settings:
     """`trainer_python`: the interpreter that trains, when the server's own torch lives in another environment.
 
-    `price_per_hour` is the rent of the machine, `price_per_kwh` that of energy where there is no rent; in any currency.
+    `price_per_hour` is the rent of the machine, `price_per_kwh` that of energy where there is no rent,
+    `price_per_million_tokens` that of a model that is prompted, `price_per_million_output_tokens` that of what it
+    writes where that differs; all in one currency, whichever it is.
     """
 
     trainer_python: str = sys.executable
     price_per_hour: float | None = None
     price_per_kwh: float | None = None
+    price_per_million_tokens: float | None = None
+    price_per_million_output_tokens: float | None = None
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What a machine costs; None where nothing is set."""
+    """What a machine costs, and a model that is prompted; None where nothing is set."""
 
     per_hour: float | None = None
     per_kwh: float | None = None
+    tokens: TokenPrices = field(default_factory=TokenPrices)
 
 
 def read_prices() -> Prices:
     """The prices in settings.toml; raises UsageError as `read_settings`, but does not look for the interpreter."""
     settings = _read()
-    return Prices(settings.price_per_hour, settings.price_per_kwh)
+    tokens = TokenPrices(settings.price_per_million_tokens, settings.price_per_million_output_tokens)
+    return Prices(settings.price_per_hour, settings.price_per_kwh, tokens)
 
 
 def read_settings() -> Settings:

@@ -39,6 +39,8 @@ _CELL_SECONDS = 8e-9, 8e-8
 # A run with early stopping may end after a tenth of its rounds.
 _FEWEST_ROUNDS = 0.1
 _CORRECTED_SPREAD = 1.5
+# Three steps are few, and what else the machine does changes.
+_MEASURED_SPREAD = 1.25
 _TREES_START = 3.0, 15.0
 
 
@@ -175,9 +177,13 @@ def run_duration(
     usual, long = (step_seconds(shape, setup, speed, tokens) for tokens in row_tokens)
     if usual is None or long is None:
         return None
-    reading = evaluations * eval_rows / max(1, setup.batch) / 3  # a third of a step: forward only
-    batches = steps * passes + reading
+    batches = steps * passes + evaluation_passes(eval_rows, evaluations, setup.batch)
     return _corrected(batches * usual[0], batches * long[1], speed, correction, corrected_by)
+
+
+def evaluation_passes(eval_rows: int, evaluations: int, batch: int) -> float:
+    """The work of all evaluations in passes of training: a third of one each, since they only read."""
+    return evaluations * eval_rows / max(1, batch) / 3
 
 
 def _corrected(low: float, high: float, speed: Speed, correction: float | None, corrected_by: int) -> Duration:
@@ -188,6 +194,26 @@ def _corrected(low: float, high: float, speed: Speed, correction: float | None, 
     runs = f"{corrected_by} finished run{'s' if corrected_by > 1 else ''} on this device"
     low, high = middle * correction / _CORRECTED_SPREAD, middle * correction * _CORRECTED_SPREAD
     return Duration(_START[0] + low, _START[1] + high, f"worked out, and corrected by {runs}", middle)
+
+
+def measured_duration(
+    step: float,
+    steps: int,
+    usual_share: float,
+    reading: float,
+    worked_out: float | None,
+    may_stop: bool = False,
+) -> Duration:
+    """A whole run from the seconds of a step on its longest rows, measured just now on the device.
+
+    `usual_share`: the work of a usual step over that of the longest; `reading`: passes that only read, in steps.
+    `worked_out` is what was worked out before, None where nothing was.
+    """
+    low = step * steps * usual_share / _MEASURED_SPREAD * (_FEWEST_ROUNDS if may_stop else 1.0)
+    high = step * (steps * usual_share + reading) * _MEASURED_SPREAD
+    start = _TREES_START if may_stop else _START
+    middle = worked_out if worked_out is not None else (low * high) ** 0.5
+    return Duration(start[0] + low, start[1] + high, f"measured: {step:.3g} s a step of the longest rows", middle)
 
 
 def trees_duration(

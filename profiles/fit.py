@@ -72,11 +72,13 @@ def judge(
     """The estimate for a shape or a model and the verdict; None where its network is not known."""
     shape = of.shape if isinstance(of, Model) else of
     network = picture_network(of, setup) if isinstance(of, Model) else None
-    if shape is None or (network := network or network_of(shape, setup)) is None:
+    if network is None and shape is not None:
+        network = network_of(shape, setup)
+    if network is None:
         return None
     usual = CONTEXT_BYTES if on_gpu else CPU_PROCESS_BYTES
     estimate = estimate_network(network, setup, usual if context_bytes is None else context_bytes)
-    margin = margin_of(shape, setup)
+    margin = margin_of(shape or Shape("detector"), setup)
     return Judgement(estimate, margin, free_bytes, verdict_of(estimate.total_bytes, margin, free_bytes))
 
 

@@ -42,6 +42,8 @@ def family_of(shape: Shape, setup: Training) -> str:
         return "speech"
     if shape.architecture in ("videomae", "timesformer"):
         return "video"
+    if shape.architecture == "detector":
+        return "detection"
     if shape.vision is not None:
         return "vision-language"
     if setup.method == "qlora":

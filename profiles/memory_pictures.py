@@ -1,4 +1,4 @@
-"""The memory of models of pictures that timm builds: what one picture leaves in each, measured, times the pictures."""
+"""The memory of models of timm and of detectors: what one picture leaves in each, measured, times the pictures."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ def _table() -> Mapping[str, Mapping[str, int]]:
 
 
 def picture_network(model: Model, setup: Training) -> Network | None:
-    """A model of timm as a network whose layers are not told apart; None for one that was not measured."""
-    if model.shape is None or model.shape.architecture != "timm" or model.parameters is None:
+    """A model as a network whose layers are not told apart; None for one that was not measured.
+
+    Pictures have the side that is usual for the model, of detectors 640 pixels.
+    """
+    is_timm = model.shape is not None and model.shape.architecture == "timm"
+    if not (is_timm or model.kind == "detector") or model.parameters is None:
         return None
     found: Any = _table().get(model.id)
     if found is None or setup.checkpointing or not setup.trains_all:

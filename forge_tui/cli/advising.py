@@ -41,8 +41,9 @@ def advise(
     from profiles.answers import parse_answers, parse_pair
 
     answers = parse_answers([parse_pair(each) for each in answer or []])
-    found = None
+    found = costs = None
     if data is not None:
+        from forge_tui.advice_costs import costs_of
         from forge_tui.advice_data import answers_from
         from forge_tui.cli.checking import ProgressBar
         from forge_tui.hub_data import local_data
@@ -53,16 +54,18 @@ def advise(
         finally:
             bar.end()
         answers = found.answers
+        costs = costs_of(answers, found)
     advice = decide(answers)
     if json:
         of_data = {"filled": found.filled, "remarks": found.remarks, **_findings(found)} if found else None
-        show_json({**advice.to_json(), "data": of_data})
+        in_money = costs.to_json() if costs is not None else {"prompting": None, "training": None}
+        show_json({**advice.to_json(), "costs": in_money, "data": of_data})
     else:
         from forge_tui.advice_text import advice_lines
 
         if found is not None:
             _show_data(found)
-        for line in advice_lines(advice):
+        for line in advice_lines(advice, costs.lines() if costs is not None else ()):
             show(line)
     if found is not None:
         _say_next(found, advice.recommended, str(data))

@@ -40,9 +40,12 @@ def plan(
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Write the plan to a spec.toml that `train` takes.")
     ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Run the trainer for three steps here, and correct the plan by that.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Say what to train and how, with the reasons: model, method, settings, memory; nothing is started."""
+    """Say what to train and how, with the reasons: model, method, settings, memory; no run is started."""
     from backends.registry import is_trained
     from forge_tui.hardware import hardware_for
     from forge_tui.plan_report import plan_json, plan_lines
@@ -52,6 +55,12 @@ def plan(
     gc.set_threshold(100_000, 20, 50)
     if data is None:
         raise UsageError("There is nothing to plan for", "no --data was given", "Give it: forge-tui plan --data FILE")
+    if measure and hardware.strip().lower() not in ("auto", "cpu"):
+        raise UsageError(
+            "Another machine cannot be measured from here",
+            f"--hardware {hardware} describes one",
+            "Leave --hardware out to measure this machine, or --measure to plan for that one.",
+        )
     machine = hardware_for(hardware)  # a mistake in it is told before the data is read
     request = asked.request_of(
         data,
@@ -66,12 +75,23 @@ def plan(
         download=download,
     )
     made = make_plan(request, machine)
+    found, before = None, made
+    if measure:
+        from forge_tui.measured_plan import corrected, measured_json, measured_lines
+        from forge_tui.measuring import measure as measure_plan
+
+        found = measure_plan(made, say)
+        made = corrected(made, found, machine)
     if json:
-        show_json(plan_json(made))
+        show_json({**plan_json(made), **({"measured": measured_json(before, found)} if found is not None else {})})
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
         for line in plan_lines(made, min(_WIDEST, max(_NARROWEST, width))):
             show(line)
+        if found is not None:
+            show()
+            for line in measured_lines(before, made, found):
+                show(line)
         if is_trained(made.task.id) and made.recommendation.is_local and not made.is_too_large and output is None:
             say("Start it: forge-tui train with the same options. Keep it: -o spec.toml")
     if made.is_too_large:

@@ -228,3 +228,33 @@ def test_answers_alone_load_no_formats(tmp_path: Path) -> None:
     assert "profiles.advice" in loaded and told.stdout.startswith("Prompt")
     heavy = ("backends.formats.checks", "backends.formats.source", "ijson", "charset_normalizer", "pyarrow", "textual")
     assert not loaded & {*heavy, "backends.formats"}
+
+
+# --- in money ----------------------------------------------------------------------------------------------------
+
+
+def prices(home: Path, **known: float) -> None:
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "settings.toml").write_text("".join(f"{key} = {value}\n" for key, value in known.items()))
+
+
+def test_the_ways_are_compared_in_money(cli: Cli, tmp_path: Path, own_home: Path) -> None:
+    data = labelled(tmp_path / "texts.csv", ("rail", "sea"))
+    prices(own_home, price_per_hour=2.5, price_per_million_tokens=0.5, price_per_million_output_tokens=2.0)
+    told = cli("advise", str(data), "--answer", "volume=high", "--json").json()["costs"]
+    prompting, training = told["prompting"], told["training"]
+    expected = (prompting["tokens_read"] * 0.5 + prompting["tokens_written"] * 2) / 1000
+    assert prompting["money_per_thousand"] == round(expected, 6)
+    assert prompting["money_a_month"] == round(expected * 100, 4)
+    assert 0 < training["money"][0] < training["money"][1]
+    assert prompting["pays_from_requests"][0] <= training["money"][0] / expected * 1000 + 1
+    text = " ".join(cli("advise", str(data), "--answer", "volume=high").out.split())
+    assert "In money" in text and "a month for 100,000" in text and "pays" in text
+
+
+def test_without_prices_nothing_is_said_of_money(cli: Cli, tmp_path: Path) -> None:
+    data = labelled(tmp_path / "texts.csv", ("rail", "sea"))
+    told = cli("advise", str(data), "--json").json()["costs"]
+    assert told["prompting"]["money_per_thousand"] is None and told["training"] is None
+    assert "In money" not in cli("advise", str(data)).out
+    assert cli("advise", "--json").json()["costs"] == {"prompting": None, "training": None}

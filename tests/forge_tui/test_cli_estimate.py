@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from profiles.catalog import catalog
+from profiles.memory_pictures import picture_network
+from profiles.training_setup import Training
+
 DONE, USAGE, TOO_LARGE = 0, 2, 4
 KEYS = ["components", "total_bytes", "available_bytes", "verdict", "error_margin"]
 GIB = 2**30
@@ -88,13 +92,30 @@ def test_models_of_pictures_by_what_a_picture_leaves(cli: Callable[..., Any]) ->
 
 
 def test_what_is_not_known_is_null(cli: Callable[..., Any], tmp_path: Path) -> None:
-    detector = ["--model", "ustc-community/dfine-large-coco", "--hardware"]
-    found = memory(cli, *detector, "gpu:24GiB")
+    # What its layers keep was measured without gradient checkpointing.
+    seer = ["--model", "timm/resnet50.a1_in1k", "--gradient-checkpointing", "--hardware"]
+    found = memory(cli, *seer, "gpu:24GiB")
     assert found["total_bytes"] is None and found["verdict"] is None and found["error_margin"] is None
     assert list(found["components"]) == ["weights", "gradients", "optimizer"]
-    assert found["components"]["optimizer"] == 2 * found["components"]["weights"] == 8 * 31_083_862
-    large = memory(cli, *detector, "gpu:0.3GiB", code=TOO_LARGE)
+    assert found["components"]["optimizer"] == 2 * found["components"]["weights"] == 8 * 25_557_032
+    large = memory(cli, *seer, "gpu:0.3GiB", code=TOO_LARGE)
     assert large["verdict"] == "too-large" and large["total_bytes"] is None
+
+
+def test_a_detector_is_estimated_by_what_its_pictures_leave(cli: Callable[..., Any]) -> None:
+    detector = ["--model", "ustc-community/dfine-large-coco", "--hardware", "gpu:80GiB"]
+    one, two, four = (memory(cli, *detector, "--batch-size", count)["components"] for count in ("1", "2", "4"))
+    assert one["optimizer"] == 8 * 31_083_862
+    picture = two["activations"] - one["activations"]
+    assert picture > 700 * 2**20 and abs(four["activations"] - two["activations"] - 2 * picture) <= 4
+    assert memory(cli, *detector, "--batch-size", "500", code=TOO_LARGE)["verdict"] == "too-large"
+
+
+def test_every_model_of_pictures_in_the_catalog_is_measured() -> None:
+    pictured = [each for each in catalog() if each.shape is not None and each.shape.architecture == "timm"]
+    pictured += [each for each in catalog() if each.kind == "detector" and each.parameters is not None]
+    assert len(pictured) > 25
+    assert [each.id for each in pictured if picture_network(each, Training()) is None] == []
 
 
 @pytest.mark.parametrize(

@@ -440,3 +440,19 @@ def test_the_command_loads_no_validation_library(home: Any, table: Path, monkeyp
     assert told.code == DONE
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.err.splitlines()}
     assert "typer" in loaded and not loaded & {"pydantic", "textual", "pyarrow", "torch", "numpy", "rich"}
+
+
+def test_the_cost_of_prompting_stands_beside_that_of_the_run(
+    cli: Callable[..., Any], texts: Path, own_home: Path
+) -> None:
+    own_home.mkdir(mode=0o700, exist_ok=True)
+    (own_home / "settings.toml").write_text("price_per_hour = 2\nprice_per_million_tokens = 1\n")
+    cost = cli("plan", "--data", str(texts), "--hardware", "cpu", "--json").json()["cost"]
+    prompting = cost["prompting"]
+    each = (prompting["tokens_read"] + prompting["tokens_written"]) / 1e6
+    assert prompting["money_per_thousand"] == round(1000 * each, 6)
+    low, high = prompting["pays_from_requests"]
+    assert abs(low * each - cost["money"][0]) < 2 * each and abs(high * each - cost["money"][1]) < 2 * each
+    assert "prompting" in cli("plan", "--data", str(texts), "--hardware", "cpu").out
+    (own_home / "settings.toml").write_text("price_per_hour = 2\n")
+    assert "prompting" not in cli("plan", "--data", str(texts), "--hardware", "cpu", "--json").json()["cost"]
