@@ -97,6 +97,11 @@ class Curve:
         """Number of NaN and infinite values so far."""
         return sum(self._nonfinites)
 
+    def lowest_above_zero(self) -> float | None:
+        """The lowest value above zero that is known."""
+        known = (value for values in (self._lows, self._firsts, self._lasts, self._highs) for value in values)
+        return min((value for value in known if 0 < value < math.inf), default=None)
+
     def bounds(self) -> Bounds | None:
         """Ranges of x and y, or None while there is no finite value."""
         low = min(self._lows, default=math.inf)
@@ -132,6 +137,25 @@ class Curve:
         """Append several points, oldest first."""
         for x, y in points:
             self.append(x, y)
+
+    def at(self, x: float) -> Point | None:
+        """The last point known at or before x, else the first one; None while there are no points."""
+        if not self._starts:
+            return None
+        bucket = max(0, bisect_right(self._starts, x) - 1)
+        place = self._starts[bucket] if self._capacity == 1 else min(x, self._ends[bucket])
+        return Point(place, self._lasts[bucket] if place >= self._ends[bucket] else self._firsts[bucket])
+
+    def points_after(self, x: float) -> int:
+        """About how many points lie beyond x, exactly while each has a bucket of its own."""
+        return (len(self._starts) - bisect_right(self._starts, x)) * self._capacity
+
+    def last_under(self, limit: float) -> Point | None:
+        """The last known value at or under a limit; None where there is none."""
+        for low, x in zip(reversed(self._lows), reversed(self._low_xs), strict=True):
+            if low <= limit:
+                return Point(x, low)
+        return None
 
     def truncate_after(self, x: float) -> None:
         """Forget the points beyond x, as a resumed run does those steps again.
@@ -258,3 +282,29 @@ class Curve:
 def _add(columns: list[Column | None], k: int, new: Column) -> None:
     old = columns[k]
     columns[k] = new if old is None else Column(min(old.low, new.low), max(old.high, new.high), old.first, new.last)
+
+
+class Logarithm:
+    """A curve as it is drawn on a logarithmic axis; what is not above zero cannot be drawn there."""
+
+    def __init__(self, curve: Curve) -> None:
+        self._curve = curve
+
+    def bounds(self) -> Bounds | None:
+        """Ranges of x and of the logarithm of y, or None while nothing is above zero."""
+        found = self._curve.bounds()
+        lowest = self._curve.lowest_above_zero()
+        if found is None or lowest is None:
+            return None
+        return Bounds(found.left, found.right, math.log10(lowest), math.log10(found.high))
+
+    def columns(self, n: int, x0: float, x1: float) -> list[Column | None]:
+        """The columns of the curve with the logarithms of their values."""
+        lowest = self._curve.lowest_above_zero()
+        if lowest is None:
+            return [None] * n
+        found = self._curve.columns(n, x0, x1)
+        return [
+            None if each is None or each.high <= 0 else Column(*(math.log10(max(value, lowest)) for value in each))
+            for each in found
+        ]

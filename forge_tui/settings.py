@@ -16,11 +16,13 @@ class Settings:
     """`trainer_python`: the interpreter that trains, when the server's own torch lives in another environment.
 
     `price_per_hour` is the rent of the machine, `price_per_kwh` that of energy where there is no rent; in any currency.
+    `ascii` shows plots and frames without the signs of Unicode, or with them; unset the locale decides.
     """
 
     trainer_python: str = sys.executable
     price_per_hour: float | None = None
     price_per_kwh: float | None = None
+    ascii: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ def read_prices() -> Prices:
     """The prices in settings.toml; raises UsageError as `read_settings`, but does not look for the interpreter."""
     settings = _read()
     return Prices(settings.price_per_hour, settings.price_per_kwh)
+
+
+def read_ascii() -> bool | None:
+    """Whether only ASCII is to be shown, None where nothing is set; raises UsageError as `read_settings`."""
+    return _read().ascii
 
 
 def read_settings() -> Settings:
@@ -67,7 +74,10 @@ def _read() -> Settings:
                 f"the settings are {', '.join(known)}",
                 f"Correct it{nearest(key, known)}.",
             )
-        if key.startswith("price_"):
+        if key == "ascii":
+            if not isinstance(value, bool):
+                raise UsageError(f"{path}: ascii is {value!r}", "it must be true or false", "Correct it.")
+        elif key.startswith("price_"):
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
                 raise UsageError(f"{path}: {key} is {value!r}", "it must be a number from 0", "Correct it.")
         elif not isinstance(value, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Annotated
 
@@ -39,6 +40,26 @@ def runs(json: Json = False) -> None:
     show_table(("name", "task", "status", "done", "result", "id"), rows)
 
 
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN ...", help=RUN_HELP)], json: Json = False
+) -> None:
+    """Show runs beside each other: their scores, and the settings in which they differ."""
+    from backends.contract import UsageError
+    from forge_tui.runs.comparing import compare_runs
+    from forge_tui.runs.store import find_run
+
+    if len(runs) < 2:
+        raise UsageError("There is nothing to compare", "one run was named", "Name two or more: forge-tui compare A B")
+    summaries, scores, differing = compare_runs([find_run(run) for run in runs])
+    if json:
+        settings = {name: dict(zip((run.id for run in summaries), values, strict=True)) for name, values in differing}
+        show_json({"runs": [run.to_json() for run in summaries], "differing": settings})
+        return
+    rows = [(name, *(value or "-" for value in values)) for name, values in (*scores, *differing)]
+    show_table(("", *(run.name for run in summaries)), rows)
+
+
 @app.command(name="show")
 def show_run(run: Run, json: Json = False) -> None:
     """Show one run: state, scores against the baseline, where its files are."""
@@ -67,11 +88,29 @@ def show_run(run: Run, json: Json = False) -> None:
 
 
 @app.command()
-def watch(run: Run) -> None:
-    """Open the live monitor of a run."""
+def watch(
+    run: Annotated[
+        str, typer.Argument(help=f"{RUN_HELP[:-1]}; or a trainer_state.json or a log of JSON lines of another trainer.")
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Print the monitor as plain text and end.")] = False,
+) -> None:
+    """Open the live monitor of a run, or of the log of another trainer."""
+    from forge_tui.paths import typed_path
     from forge_tui.runs.store import find_run
+    from forge_tui.runs.subject import LogSubject, RunSubject
 
-    open_app(run_id=find_run(run).folder.name)
+    path = typed_path(run)
+    is_path = os.sep in run or path.is_file()
+    subject = LogSubject(path) if is_path else RunSubject(find_run(run))
+    if once:
+        from forge_tui.screens.printed import printed_monitor
+
+        for line in printed_monitor(subject).splitlines():
+            show(line)
+    elif is_path:
+        open_app(log=str(path))
+    else:
+        open_app(run_id=subject.files.folder.name)
 
 
 @app.command()
