@@ -174,12 +174,12 @@ def _open(files: RunFiles, device: str | None) -> int:
 
 
 def wait_line(files: RunFiles) -> str:
-    """What a queued run waits for, in a few words: `waits for GPU 0`, `2nd in line for the CPU`."""
+    """What a queued run waits for, in a few words: `waits for GPU 0`, `2nd in line, CPU`."""
     job = read_json(files.job) or {}
     device = readings.text(job.get("device"))
     name = device_name(job)
     before = len(runs_ahead(files, device))
-    return f"{_nth(before + 1)} in line for {name}" if before else f"waits for {name}"
+    return f"{_nth(before + 1)} in line, {name.removeprefix('the ')}" if before else f"waits for {name}"
 
 
 def wait_reason(files: RunFiles, names: Sequence[str]) -> str:

@@ -68,8 +68,8 @@ def test_queued_runs_start_one_after_the_other(
     first = home.begin()
     second, third = queued("second"), queued("third")
     assert [status(each) for each in (first, second, third)] == [Status.RUNNING, Status.QUEUED, Status.QUEUED]
-    assert (waits(first), waits(second), waits(third)) == (None, "waits for the CPU", "2nd in line for the CPU")
-    assert "queued, 2nd in line for the CPU: after tiny, second" in cli("show", third.folder.name).out
+    assert (waits(first), waits(second), waits(third)) == (None, "waits for the CPU", "2nd in line, CPU")
+    assert "queued, 2nd in line, CPU: after tiny, second" in cli("show", third.folder.name).out
     assert "waits for the CPU" in cli("runs").out
     listed = cli("queue", "--json").json()
     assert [(each["place"], each["name"], each["id"]) for each in listed] == [
