@@ -11,6 +11,7 @@ from functools import cache
 
 _INSTEAD = {
     **dict(zip("▁▂▃▄▅▆▇█▏░▓▌▐▀", "_.-:=+*#|.#||-", strict=True)),
+    "⏎": "<",
     **dict(zip("─━┄╌│┃┌┐└┘├┤┬┴┼╭╮╰╯•·…→←↑↓×✓✗°–—“”’", "--~-||+++++++++++++*..><^vx+x'--\"\"'", strict=True)),
 }
 
