@@ -13,7 +13,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from forge_tui.axes import Axis, step_axis, tidy, value_axis, value_text
-from forge_tui.curves import Curve, Logarithm
+from forge_tui.curves import Curve
+from forge_tui.logarithm import Logarithm
 from forge_tui.runs.drawn import Over
 from forge_tui.widgets.plot_canvas import ASCII_SYMBOLS, PARTS, Canvas, Look
 from forge_tui.widgets.plot_labels import place_labels, value_labels

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from forge_tui.axes import Axis
-from forge_tui.curves import Column, Curve, Logarithm
+from forge_tui.curves import Column, Curve
+from forge_tui.logarithm import Logarithm
 
 Look = Literal["train", "eval", "extra", "points"]
 Span = tuple[int, int]  # first and last dot row drawn in one dot column
