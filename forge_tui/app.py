@@ -27,9 +27,15 @@ class ForgeApp(App[str]):
         Binding("ctrl+c", "leave", "quit", show=False, id="app.interrupt", priority=True),
     ]
 
-    def __init__(self, wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> None:
+    def __init__(
+        self,
+        wizard_data: str | None = None,
+        wizard: bool = False,
+        run_id: str | None = None,
+        log: str | None = None,
+    ) -> None:
         super().__init__(ansi_color=None)
-        self._wizard_data, self._wizard, self._run_id = wizard_data, wizard, run_id
+        self._wizard_data, self._wizard, self._run_id, self._foreign_log = wizard_data, wizard, run_id, log
         self.machine = MachineWatch()
 
     def on_mount(self) -> None:
@@ -37,7 +43,9 @@ class ForgeApp(App[str]):
         from forge_tui.screens.home import HomeScreen
 
         self.push_screen(HomeScreen())
-        if self._run_id is not None:
+        if self._foreign_log is not None:
+            self.open_log(self._foreign_log)
+        elif self._run_id is not None:
             self.open_run(self._run_id, leaves_app=True)
         elif self._wizard:
             self.open_wizard(self._wizard_data)
@@ -53,6 +61,15 @@ class ForgeApp(App[str]):
         from forge_tui.screens.monitor import MonitorScreen
 
         self.push_screen(MonitorScreen(RunFiles(runs_folder() / run_id), leaves_app))
+
+    def open_log(self, path: str) -> None:
+        """Show the log of another trainer, which was found readable before."""
+        from pathlib import Path
+
+        from forge_tui.runs.subject import LogSubject
+        from forge_tui.screens.monitor import MonitorScreen
+
+        self.push_screen(MonitorScreen(LogSubject(Path(path)), leaves_app=True))
 
     def open_wizard(self, data: str | None = None) -> None:
         """Show the way from a data file to a started run."""

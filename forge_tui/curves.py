@@ -97,6 +97,11 @@ class Curve:
         """Number of NaN and infinite values so far."""
         return sum(self._nonfinites)
 
+    def lowest_above_zero(self) -> float | None:
+        """The lowest value above zero that is known."""
+        known = (value for values in (self._lows, self._firsts, self._lasts, self._highs) for value in values)
+        return min((value for value in known if 0 < value < math.inf), default=None)
+
     def bounds(self) -> Bounds | None:
         """Ranges of x and y, or None while there is no finite value."""
         low = min(self._lows, default=math.inf)
@@ -132,6 +137,25 @@ class Curve:
         """Append several points, oldest first."""
         for x, y in points:
             self.append(x, y)
+
+    def at(self, x: float) -> Point | None:
+        """The last point known at or before x, else the first one; None while there are no points."""
+        if not self._starts:
+            return None
+        bucket = max(0, bisect_right(self._starts, x) - 1)
+        place = self._starts[bucket] if self._capacity == 1 else min(x, self._ends[bucket])
+        return Point(place, self._lasts[bucket] if place >= self._ends[bucket] else self._firsts[bucket])
+
+    def points_after(self, x: float) -> int:
+        """About how many points lie beyond x, exactly while each has a bucket of its own."""
+        return (len(self._starts) - bisect_right(self._starts, x)) * self._capacity
+
+    def last_under(self, limit: float) -> Point | None:
+        """The last known value at or under a limit; None where there is none."""
+        for low, x in zip(reversed(self._lows), reversed(self._low_xs), strict=True):
+            if low <= limit:
+                return Point(x, low)
+        return None
 
     def truncate_after(self, x: float) -> None:
         """Forget the points beyond x, as a resumed run does those steps again.

@@ -19,6 +19,18 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
+def short_duration(seconds: float) -> str:
+    """`38s`, `6m`, `2h05`, `3d04`: for axes."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m" + (f"{whole % 60:02d}" if whole % 60 else "")
+    if whole < 86400:
+        return f"{whole // 3600}h" + (f"{whole % 3600 // 60:02d}" if whole % 3600 >= 60 else "")
+    return f"{whole // 86400}d" + (f"{whole % 86400 // 3600:02d}" if whole % 86400 >= 3600 else "")
+
+
 def counted(count: int, thing: str) -> str:
     """`1 row`, `1,912 rows`."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -19,6 +19,7 @@ class Settings:
     `price_per_hour` is the rent of the machine, `price_per_kwh` that of energy where there is no rent,
     `price_per_million_tokens` that of a model that is prompted, `price_per_million_output_tokens` that of what it
     writes where that differs; all in one currency, whichever it is.
+    `ascii` shows plots and frames without the signs of Unicode, or with them; unset the locale decides.
     """
 
     trainer_python: str = sys.executable
@@ -26,6 +27,7 @@ class Settings:
     price_per_kwh: float | None = None
     price_per_million_tokens: float | None = None
     price_per_million_output_tokens: float | None = None
+    ascii: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ def read_prices() -> Prices:
     settings = _read()
     tokens = TokenPrices(settings.price_per_million_tokens, settings.price_per_million_output_tokens)
     return Prices(settings.price_per_hour, settings.price_per_kwh, tokens)
+
+
+def read_ascii() -> bool | None:
+    """Whether only ASCII is to be shown, None where nothing is set; raises UsageError as `read_settings`."""
+    return _read().ascii
 
 
 def read_settings() -> Settings:
@@ -74,7 +81,10 @@ def _read() -> Settings:
                 f"the settings are {', '.join(known)}",
                 f"Correct it{nearest(key, known)}.",
             )
-        if key.startswith("price_"):
+        if key == "ascii":
+            if not isinstance(value, bool):
+                raise UsageError(f"{path}: ascii is {value!r}", "it must be true or false", "Correct it.")
+        elif key.startswith("price_"):
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
                 raise UsageError(f"{path}: {key} is {value!r}", "it must be a number from 0", "Correct it.")
         elif not isinstance(value, str):

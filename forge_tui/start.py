@@ -15,16 +15,21 @@ def screen_problem() -> str | None:
     return None
 
 
-def run_app(wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> int:
+def run_app(
+    wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None, log: str | None = None
+) -> int:
     """Run the app to its end and return the exit code."""
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "20")
     from forge_tui.app import ForgeApp
     from forge_tui.paths import forge_home
+    from forge_tui.symbols import uses_ascii, write_ascii
 
     forge_home()  # a folder that cannot be made is told now, on the plain terminal
-    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id)
+    if uses_ascii():
+        write_ascii()
+    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log)
     farewell = app.run(mouse=False)
     if farewell:
         print(farewell)

@@ -48,7 +48,9 @@ def start(
         open_app()
 
 
-def open_app(wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> None:
+def open_app(
+    wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None, log: str | None = None
+) -> None:
     """Start the full-screen app at home, at the wizard or at a run; refuses where there is no screen."""
     problem = screen_problem()
     if problem is not None:
@@ -58,13 +60,25 @@ def open_app(wizard_data: str | None = None, wizard: bool = False, run_id: str |
             "Use the commands instead: forge-tui check DATA, forge-tui train --data DATA, forge-tui runs, "
             "forge-tui logs RUN -f; all of them: forge-tui --help",
         )
-    raise typer.Exit(run_app(wizard_data=wizard_data, wizard=wizard, run_id=run_id))
+    raise typer.Exit(run_app(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log))
 
 
 def main() -> None:
     """Run a command; errors a person can act on are shown once, here, without a traceback."""
     # Each registers its commands.
-    from forge_tui.cli import advising, checking, data, estimating, machine, models, planning, runs, training, using  # noqa: F401
+    from forge_tui.cli import (  # noqa: F401
+        advising,
+        checking,
+        data,
+        estimating,
+        line,
+        machine,
+        models,
+        planning,
+        runs,
+        training,
+        using,
+    )
     from forge_tui.cli.output import show_error
 
     for stream in (sys.stdout, sys.stderr):

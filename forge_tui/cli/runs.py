@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Annotated
 
@@ -34,22 +35,45 @@ def runs(json: Json = False) -> None:
     for run in summaries:
         share = run.progress
         result = scores(run.metrics, 2) if run.error is None else str(run.error.get("what"))
+        result = run.waits_for or result
         rows.append((run.name, run.task or "?", run.status, "" if share is None else f"{share:.0%}", result, run.id))
     show_table(("name", "task", "status", "done", "result", "id"), rows)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN ...", help=RUN_HELP)], json: Json = False
+) -> None:
+    """Show runs beside each other: their scores, and the settings in which they differ."""
+    from backends.contract import UsageError
+    from forge_tui.runs.comparing import compare_runs
+    from forge_tui.runs.store import find_run
+
+    if len(runs) < 2:
+        raise UsageError("There is nothing to compare", "one run was named", "Name two or more: forge-tui compare A B")
+    summaries, scores, differing = compare_runs([find_run(run) for run in runs])
+    if json:
+        settings = {name: dict(zip((run.id for run in summaries), values, strict=True)) for name, values in differing}
+        show_json({"runs": [run.to_json() for run in summaries], "differing": settings})
+        return
+    rows = [(name, *(value or "-" for value in values)) for name, values in (*scores, *differing)]
+    show_table(("", *(run.name for run in summaries)), rows)
 
 
 @app.command(name="show")
 def show_run(run: Run, json: Json = False) -> None:
     """Show one run: state, scores against the baseline, where its files are."""
+    from forge_tui.cli.line import waits_in_full
     from forge_tui.runs.store import find_run
     from forge_tui.runs.summary import summarise_run
 
-    summary = summarise_run(find_run(run))
+    files = find_run(run)
+    summary = summarise_run(files)
     if json:
         show_json(summary.to_json())
         return
     show(f"{summary.name}   {summary.task}   {summary.model}   {summary.method}")
-    show(f"status    {summary.status}")
+    show(f"status    {summary.status}" + (f", {waits_in_full(files)}" if summary.waits_for else ""))
     if summary.step is not None:
         show(f"step      {summary.step:,} of {summary.total_steps or '?'}")
     show(f"started   {summary.started or 'unknown'}   ended {summary.ended or 'not yet'}")
@@ -64,11 +88,29 @@ def show_run(run: Run, json: Json = False) -> None:
 
 
 @app.command()
-def watch(run: Run) -> None:
-    """Open the live monitor of a run."""
+def watch(
+    run: Annotated[
+        str, typer.Argument(help=f"{RUN_HELP[:-1]}; or a trainer_state.json or a log of JSON lines of another trainer.")
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Print the monitor as plain text and end.")] = False,
+) -> None:
+    """Open the live monitor of a run, or of the log of another trainer."""
+    from forge_tui.paths import typed_path
     from forge_tui.runs.store import find_run
+    from forge_tui.runs.subject import LogSubject, RunSubject
 
-    open_app(run_id=find_run(run).folder.name)
+    path = typed_path(run)
+    is_path = os.sep in run or path.is_file()
+    subject = LogSubject(path) if is_path else RunSubject(find_run(run))
+    if once:
+        from forge_tui.screens.printed import printed_monitor
+
+        for line in printed_monitor(subject).splitlines():
+            show(line)
+    elif is_path:
+        open_app(log=str(path))
+    else:
+        open_app(run_id=subject.files.folder.name)
 
 
 @app.command()
@@ -106,12 +148,14 @@ def stop(
 ) -> None:
     """Save a checkpoint and stop; waits until it is done and never kills unless told to."""
     from forge_tui.runs.control import request_stop
-    from forge_tui.runs.status import condition
+    from forge_tui.runs.status import Status, condition
     from forge_tui.runs.store import find_run
 
     files = find_run(run)
+    waits = condition(files).status is Status.QUEUED
     request_stop(files, now)
-    say("stopping after the present step" + (", killing after 5 s" if now else "; Ctrl-C stops waiting, not the stop"))
+    after = "killing after 5 s" if now else "Ctrl-C stops waiting, not the stop"
+    say("leaving the line" if waits else f"stopping after the present step; {after}")
     try:
         while condition(files).status.is_alive:
             time.sleep(_LOOK_SECONDS)
@@ -155,7 +199,10 @@ def _newest_checkpoint(files: RunFiles) -> int | None:
 
 @app.command()
 def resume(
-    run: Run, detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False, json: Json = False
+    run: Run,
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Wait in line until no other run is on the device.")] = False,
+    json: Json = False,
 ) -> None:
     """Go on with a run that ended before its time, from its last checkpoint, and follow it."""
     from forge_tui.cli.training import follow_to_end
@@ -164,7 +211,7 @@ def resume(
 
     files = find_run(run)
     step = _newest_checkpoint(files)
-    attempt = resume_run(files)
+    attempt = resume_run(files, queue)
     say(f"attempt {attempt} " + (f"goes on from step {step}" if step else "starts from the beginning: no checkpoint"))
     if detach:
         return

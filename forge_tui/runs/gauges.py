@@ -1,33 +1,55 @@
-"""The last readings of the GPUs that a run's supervisor wrote down."""
+"""What the GPUs did during a run: the readings its supervisor wrote down, the last of them and those before."""
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 
 from forge_tui.runs import readings
+from forge_tui.runs.tail import LineTail
 from profiles.hardware import Gpu
 
 _LAST_BYTES = 64 * 1024
+HISTORY = 60
+
+
+class GaugeHistory:
+    """The latest readings of each GPU, oldest first; reads what was added at each look."""
+
+    def __init__(self, path: Path) -> None:
+        self._tail = LineTail(path, from_end=_LAST_BYTES)
+        self.problem: str | None = None
+        self._by_gpu: dict[str, deque[Gpu]] = {}
+
+    def look(self) -> None:
+        """Take in what was written since the last look."""
+        for line in self._tail.read():
+            try:
+                content = readings.table(json.loads(line))
+            except (ValueError, RecursionError):
+                continue
+            self.problem = readings.text(content.get("problem"))
+            listed = content.get("gpus")
+            for gpu in (_gpu(entry) for entry in (listed if isinstance(listed, list) else ())):
+                if gpu is not None:
+                    kept = self._by_gpu.setdefault(gpu.uuid or str(gpu.index), deque(maxlen=HISTORY))
+                    kept.append(gpu)
+
+    def of(self, device: str | None) -> tuple[Gpu, ...]:
+        """The readings of a device by its UUID, or by its number where it has none."""
+        return tuple(self._by_gpu.get(device or "", ()))
+
+    def last(self) -> tuple[Gpu, ...]:
+        """The last reading of each GPU."""
+        return tuple(sorted((kept[-1] for kept in self._by_gpu.values()), key=lambda gpu: gpu.index))
 
 
 def last_gpus(path: Path) -> tuple[tuple[Gpu, ...], str | None]:
-    """The GPUs of the last whole line of gpu.jsonl, and why there are none; only the end of the file is read."""
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(max(0, stream.seek(0, 2) - _LAST_BYTES))
-            lines = stream.read().split(b"\n")[:-1]
-    except OSError:
-        return (), None
-    for line in reversed(lines):
-        try:
-            content = readings.table(json.loads(line))
-        except (ValueError, RecursionError):
-            continue
-        listed = content.get("gpus")
-        gpus = [_gpu(entry) for entry in listed] if isinstance(listed, list) else []
-        return tuple(gpu for gpu in gpus if gpu is not None), readings.text(content.get("problem"))
-    return (), None
+    """The last GPUs that are known of gpu.jsonl, and why there are none; only the end of the file is read."""
+    history = GaugeHistory(path)
+    history.look()
+    return history.last(), history.problem
 
 
 def _gpu(entry: object) -> Gpu | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from backends.contract import RunFiles, read_json
 from forge_tui.runs import readings
+from forge_tui.runs.queue import wait_line
 from forge_tui.runs.status import Condition, Status, condition
 
 
@@ -36,10 +37,13 @@ class RunSummary:
     baseline_name: str | None
     error: Mapping[str, Any] | None
     path: str
+    losses: tuple[float, ...] = ()  # the latest ones, for a small curve
+    waits_for: str | None = None  # what a queued run waits for, in words for people
 
     def to_json(self) -> dict[str, Any]:
         """The object of `runs --json` and `show --json`."""
-        return {**self.__dict__, "status": str(self.status)}
+        shown = {name: value for name, value in self.__dict__.items() if name not in ("waits_for", "losses")}
+        return {**shown, "status": str(self.status)}
 
     @property
     def progress(self) -> float | None:
@@ -68,13 +72,16 @@ def summarise_run(files: RunFiles, known: Condition | None = None) -> RunSummary
     run, model = readings.table(tables.get("run")), readings.table(tables.get("model"))
     report = read_json(files.report) or {}
     latest: dict[str, float] = {}
+    losses: list[float] = []
     step = total = epoch = last_time = None
     for event in state.events:
         last_time = readings.moment(event) or last_time
         if event["kind"] == "metrics":
             step, total = readings.whole(event.get("step")), readings.whole(event.get("total_steps"))
             epoch = readings.number(event.get("epoch"))
-            latest.update(readings.scores(event.get("values")))
+            values = readings.scores(event.get("values"))
+            latest.update(values)
+            losses += [values["loss"]] if "loss" in values else []
     if step is None and state.status is Status.FINISHED:
         step = total = readings.whole(readings.table(report.get("details")).get("steps"))
     ended = state.ended
@@ -100,6 +107,8 @@ def summarise_run(files: RunFiles, known: Condition | None = None) -> RunSummary
         baseline_name=readings.text(report.get("baseline_name")),
         error=state.error,
         path=str(files.folder),
+        losses=tuple(losses),
+        waits_for=wait_line(files) if state.status is Status.QUEUED else None,
     )
 
 

@@ -13,16 +13,31 @@ from backends.contract import RunFiles, read_json
 from forge_tui.curves import Curve
 from forge_tui.plain import plain
 from forge_tui.runs import readings
-from forge_tui.runs.tail import LineTail, new_events
+from forge_tui.runs.drawn import Drawing, DrawnCurves
+from forge_tui.runs.foreign import EventLog, StateLog
 
 CHUNK_BYTES = 1 << 18
 LINES_KEPT = 500
+SAMPLES_KEPT = 40
 # Samples whose answers are longer together take a line for each.
 _SHORT_SAMPLE = 60
-_CURVES_KEPT = 40
 _RECENT_STEPS = 50
 # What the training loop reports beside the metrics of the model, shown only on request.
 BOOKKEEPING = ("learning_rate", "grad_norm")
+
+
+@dataclass
+class _Drawn:
+    """Curves with their own place in the log."""
+
+    curves: DrawnCurves
+    source: EventLog | StateLog
+
+    def read(self, most: int) -> bool:
+        """Take in the next bytes; whether there is more to read at once."""
+        for event in self.source.read(most):
+            self.curves.apply(event)
+        return self.source.behind
 
 
 @dataclass
@@ -30,13 +45,13 @@ class RunView:
     """The state of one run as its events tell it."""
 
     files: RunFiles
+    source: EventLog | StateLog | None = None
     phase: str | None = None
     phase_done: int | None = None
     step: int | None = None
     total_steps: int | None = None
     epoch: float | None = None
     values: dict[str, float] = field(default_factory=dict)
-    curves: dict[str, Curve] = field(default_factory=dict)
     rate: float | None = None
     peak_bytes: int | None = None
     warning: str | None = None
@@ -48,15 +63,52 @@ class RunView:
     last_time: float | None = None
     _training_since: tuple[float, int] | None = None
     _recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RECENT_STEPS))
-    _tail: LineTail | None = None
+    samples: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=SAMPLES_KEPT))
+    _steps: DrawnCurves = field(default_factory=DrawnCurves)
+    _drawn: _Drawn | None = None
+    _next: _Drawn | None = None
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """The curves as they are drawn now."""
+        return (self._drawn.curves if self._drawn is not None else self._steps).curves
+
+    @property
+    def step_curves(self) -> dict[str, Curve]:
+        """The curves over all steps as they were measured, whatever is drawn."""
+        return self._steps.curves
 
     def read_more(self, most: int = CHUNK_BYTES) -> bool:
         """Take in the next bytes of the log; whether there is more to read at once."""
-        if self._tail is None:
-            self._tail = LineTail(self.files.events)
-        for event in new_events(self._tail, most):
+        if self.source is None:
+            self.source = EventLog(self.files.events)
+        for event in self.source.read(most):
             self.apply(event)
-        return self._tail.behind
+        return self._draw_more(most) or self.source.behind
+
+    def draw(self, drawing: Drawing) -> None:
+        """Draw in another way from now on: the log is read again, and the old curves stay until that is done."""
+        if drawing == self.drawing:
+            return
+        if drawing == Drawing():  # these are always there
+            self._drawn = self._next = None
+            self.events_seen += 1
+        elif self.source is not None:
+            self._next = _Drawn(DrawnCurves(drawing), self.source.fork())
+
+    @property
+    def drawing(self) -> Drawing:
+        """How the curves are drawn, or will be as soon as the log is read."""
+        wanted = self._next or self._drawn
+        return Drawing() if wanted is None else wanted.curves.drawing
+
+    def _draw_more(self, most: int) -> bool:
+        """Read on for what is drawn, with a place in the log of its own; whether there is more to read at once."""
+        if self._next is not None and not self._next.read(most):
+            self._drawn, self._next = self._next, None
+            self.events_seen += 1
+        behind = self._drawn is not None and self._drawn.read(most)
+        return behind or self._next is not None
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in one event."""
@@ -72,8 +124,7 @@ class RunView:
     def _on_attempt(self, event: Mapping[str, Any]) -> None:
         """A new attempt does the steps after its checkpoint again: what was seen of them is dropped."""
         start, attempt = readings.whole(event.get("from_step")) or 0, readings.whole(event.get("n")) or 1
-        for curve in self.curves.values():
-            curve.truncate_after(start)
+        self._steps.apply(event)
         self.step = start or None
         self.error = self.warning = None
         self._training_since = None
@@ -97,18 +148,14 @@ class RunView:
         self.epoch = readings.number(event.get("epoch"))
         self.rate = readings.number(event.get("samples_per_second")) or self.rate
         values = readings.values(event.get("values"))
+        before = {name: curve.latest for name, curve in self._steps.curves.items()}
+        self._steps.apply(event)
         for name, value in values.items():
-            curve = self.curves.get(name)
-            if curve is None:
-                if len(self.curves) >= _CURVES_KEPT:
-                    continue
-                curve = self.curves[name] = Curve()
-            before = curve.latest
-            if before is None or step >= before.x:
-                curve.append(step, value)
+            if name not in self._steps.curves:
+                continue
             if math.isfinite(value):
                 self.values[name] = value
-            elif before is None or math.isfinite(before.y):
+            elif (known := before.get(name)) is None or math.isfinite(known.y):
                 self.warning = plain(f"{name} is not a number since step {step:,}: lower the learning rate")
         if self.last_time is not None:
             self._training_since = self._training_since or (self.last_time, step)
@@ -124,6 +171,7 @@ class RunView:
         self.peak_bytes = readings.whole(event.get("peak_bytes"))
 
     def _on_sample(self, event: Mapping[str, Any]) -> None:
+        self.samples.append(event)
         is_right = event.get("output") == event.get("expected")
         mark = "✓" if is_right else "·" if "rmse" in self.values else "✗"  # of a number, near is not wrong
         output, expected, told = (str(event.get(key)) for key in ("output", "expected", "input"))

@@ -8,6 +8,7 @@ from forge_tui.axes import tidy
 from forge_tui.formatting import duration, elapsed
 from forge_tui.plain import plain
 from forge_tui.runs.summary import RunSummary
+from forge_tui.sparks import sparkline
 
 COLUMNS = (("name", 18), ("task", 16), ("status", 10), ("progress", 13), ("result", 22))
 
@@ -33,6 +34,8 @@ def _fit(text: str, width: int) -> str:
 
 
 def _result(run: RunSummary) -> str:
+    if run.waits_for is not None:
+        return run.waits_for
     if run.error is not None:
         return str(run.error.get("what"))
     if not run.metrics:
@@ -43,7 +46,8 @@ def _result(run: RunSummary) -> str:
         gain = f" ({_short(value - run.baseline[primary], '+')})" if primary in run.baseline else ""
         return f"{primary} {_short(value)}{gain}"
     name = "loss" if "loss" in run.metrics else primary
-    return f"{name} {run.metrics[name]:.4g}"
+    spark = f" {sparkline(run.losses, 6)}" if name == "loss" and len(run.losses) > 1 else ""
+    return f"{name} {run.metrics[name]:.4g}{spark}"
 
 
 def _short(value: float, sign: str = "") -> str:

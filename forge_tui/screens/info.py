@@ -69,6 +69,10 @@ def _type_lines(by_type: Any) -> list[str]:
     return [*lines, ""]
 
 
+def _score(value: Any) -> str:
+    return f"{value:.4f}" if readings.number(value) is not None else "-"
+
+
 def info_lines(files: RunFiles) -> list[str]:
     """Everything worth knowing about a run, as lines."""
     error = condition(files).error
@@ -77,21 +81,22 @@ def info_lines(files: RunFiles) -> list[str]:
     metrics, baselines = report.get("metrics") or {}, report.get("baselines") or {}
     if metrics or baselines:
         names = list(metrics or next(iter(baselines.values())))
-        lines.append(f"{'metric':<18}{'this model':>12}  " + "  ".join(f"{name:>12}" for name in baselines))
+        # Short heads and the names below them: a table that is as wide as its baselines' names would wrap at 80.
+        heads = [f"({letter})" for letter, _ in zip("abcdefgh", baselines, strict=False)]
+        lines.append(f"{'metric':<18}{'this model':>12}" + "".join(f"{head:>12}" for head in heads))
         for name in names:
             cells = [metrics.get(name), *(scores.get(name) for scores in baselines.values())]
-            widths = [12, *(max(12, len(each)) for each in baselines)]
-            shown = (
-                ("-" if cell is None else f"{cell:.4f}").rjust(width) for cell, width in zip(cells, widths, strict=True)
-            )
-            lines.append(f"{name:<18}" + "  ".join(shown))
+            lines.append(f"{name:<18}" + "".join(f"{_score(cell):>12}" for cell in cells[: len(heads) + 1]))
+        lines += ["", *(f"  {head} {name}" for head, name in zip(heads, baselines, strict=False))]
         lines.append("")
     lines += _type_lines(report.get("by_type"))
     if report.get("training_seconds") is not None:
         lines.append(f"training took {duration(report['training_seconds'])}")
-    peak = (report.get("memory") or {}).get("measured_peak_bytes")
+    memory = readings.table(report.get("memory"))
+    peak, estimated = (readings.number(memory.get(f"{name}_bytes")) for name in ("measured_peak", "estimated"))
     if peak is not None:
-        lines += [f"peak memory   {gibibytes(peak)} GiB", ""]
+        beside = "" if not estimated else f", estimated {gibibytes(estimated)} GiB ({estimated / peak - 1:+.0%})"
+        lines += [f"peak memory   {gibibytes(peak)} GiB{beside if peak else ''}", ""]
     lines += _machine_lines(files)
     try:
         spec = read_spec(files.spec)

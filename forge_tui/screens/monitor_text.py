@@ -2,24 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psutil
 
-from backends.contract import RunFiles, RunSpec
+from backends.contract import RunFiles
 from forge_tui.formatting import duration, elapsed, gibibytes
-from forge_tui.machine import MachineSample
-from forge_tui.plain import plain
+from forge_tui.machine import MachineSample, gpu_line
 from forge_tui.runs import readings
+from forge_tui.runs.gauges import GaugeHistory
+from forge_tui.runs.queue import device_name, wait_line
 from forge_tui.runs.status import Condition, Status
+from forge_tui.runs.subject import Subject
+from forge_tui.runs.summary import summarise_run
 from forge_tui.runs.view import RunView
+from forge_tui.sparks import sparkline
+from forge_tui.system import own_user
 
 BAR = 19
 
 
-def title_line(spec: RunSpec | None, files: RunFiles, status: Status) -> str:
-    """`support-tickets · text-classification · lora   running`."""
-    if spec is None:
-        return f" {files.folder.name}   {status}"
-    return f" {plain(spec.name)} · {spec.task} · {spec.method}   {status}"
+def title_line(subject: Subject, state: Condition, told: str = "") -> str:
+    """`support-tickets · text-classification · lora   running · GPU 0`; `told` is how the curves are drawn."""
+    spec = subject.spec
+    name = f"{subject.name} · {spec.task} · {spec.method}" if spec is not None else subject.name
+    status = str(state.status) if subject.can_steer else "a log to look at"
+    device = device_name(state.job).removeprefix("the ") if state.job.get("device_name") else ""
+    parts = [status, *filter(None, (device,))]
+    return f" {name}   {' · '.join(parts)}" + (f"   plots {told}" if told else "")
+
+
+def end_line(subject: Subject, state: Condition) -> str:
+    """How a run ended and what to do then; nothing while it goes on."""
+    error = state.error
+    if not subject.can_steer:
+        return f" ! {subject.view.warning}" if subject.view.warning else ""
+    if error is not None:
+        return f" ✗ {error.get('what')}: {error.get('why')}  → {error.get('fix')}"
+    if state.status is Status.FINISHED:
+        scores = summarise_run(subject.files, state)
+        told = [f"{name} {value:.4g}" for name, value in list(scores.metrics.items())[:1]]
+        other = scores.baseline.get(subject.primary)
+        told += [f"{scores.baseline_name} {other:.4g}"] if other is not None else []
+        return f" ✓ finished: {', '.join(told)}; i shows all"
+    return " stopped: r goes on from the last checkpoint" if state.status is Status.STOPPED else ""
+
+
+def sample_lines(view: RunView) -> list[str]:
+    """The sample predictions, those of the last evaluation at the end."""
+    lines = []
+    step = None
+    for sample in view.samples:
+        if sample.get("step") != step:
+            step = sample.get("step")
+            lines.append(f"step {step}")
+        output, expected = str(sample.get("output")), str(sample.get("expected"))
+        mark = "✓" if output == expected else "✗"
+        lines.append(f" {mark} {output}" + ("" if output == expected else f"   expected {expected}"))
+        lines.append(f"   {sample.get('input')}")
+    return lines or ["no sample predictions yet: they come with each evaluation"]
+
+
+def gauges_line(
+    subject: Subject,
+    state: Condition,
+    sample: MachineSample | None,
+    loads: Sequence[float | None],
+    history: GaugeHistory,
+) -> str:
+    """The gauges of the run's GPU with how they went, of CPU and memory, and what was estimated and measured."""
+    if not subject.can_steer:
+        return ""
+    parts = []
+    if state.status.is_alive and sample is not None:
+        trainer = readings.table(state.job.get("trainer"))
+        device = state.job.get("device")
+        for gpu in sample.hardware.gpus:
+            if device in (None, gpu.uuid, str(gpu.index)):
+                past = history.of(gpu.uuid or str(gpu.index))
+                used = [
+                    None
+                    if each.memory_free_bytes is None or not each.memory_total_bytes
+                    else 1 - each.memory_free_bytes / each.memory_total_bytes
+                    for each in past
+                ]
+                busy = [each.utilization_percent for each in past]
+                bars = f"  memory {sparkline(used, 8, 0, 1)} util {sparkline(busy, 8, 0, 100)}" if past else ""
+                parts.append(gpu_line(gpu, own_user()) + bars)
+        parts.append(gauge_line(sample, readings.whole(trainer.get("pid")), loads))
+    elif not state.status.is_alive and history.last():
+        parts += [gpu_line(gpu) for gpu in history.last() if state.job.get("device") in (None, gpu.uuid)]
+    estimated = subject.spec.estimate.get("total_bytes") if subject.spec is not None else None
+    if subject.view.peak_bytes is not None:
+        parts.append(f"peak memory {gibibytes(subject.view.peak_bytes)} GiB")
+    if readings.number(estimated) is not None:
+        parts.append(f"estimated {gibibytes(estimated)} GiB")
+    return " " + "   ".join(parts)
 
 
 def bar(share: float, width: int = BAR) -> str:
@@ -28,19 +106,24 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * done + "░" * (width - done)
 
 
-def progress_line(view: RunView, state: Condition) -> str:
+def progress_line(view: RunView, state: Condition, files: RunFiles, is_run: bool = True) -> str:
     """Phase, step, share, time gone and the range of time left."""
+    if state.status is Status.QUEUED:
+        return f" queued  {wait_line(files)}"
     gone = elapsed(readings.iso_moment(state.job.get("first_started")), state.ended)
-    parts = [f" {view.phase or str(state.status)}"]
+    parts = [f" {view.phase or str(state.status)}"] if is_run else [""]
     if view.step is not None:
         total = f" of {view.total_steps:,}" if view.total_steps else ""
         parts.append(f"step {view.step:,}{total}")
     elif view.phase_done is not None:
         parts.append(f"{view.phase_done:,} rows" if view.phase == "loading-data" else f"{view.phase_done:,}")
-    share = view.share if state.status is not Status.FINISHED else 1.0
+    share = view.share if state.status is not Status.FINISHED or not is_run else 1.0
     if share is not None:
         parts.append(f"{bar(share)} {share:.0%}")
-    parts.append(duration(gone))
+    if is_run:
+        parts.append(duration(gone))
+    elif view.epoch is not None:
+        parts.append(f"epoch {view.epoch:.4g}")
     left = view.seconds_left() if state.status is Status.RUNNING and view.phase == "training" else None
     if left is not None:
         low, high = (duration(seconds) for seconds in left)
@@ -50,12 +133,13 @@ def progress_line(view: RunView, state: Condition) -> str:
     return "  ".join(parts)
 
 
-def gauge_line(sample: MachineSample, trainer_pid: int | None) -> str:
+def gauge_line(sample: MachineSample, trainer_pid: int | None, loads: Sequence[float | None] = ()) -> str:
     """Load and memory of the machine and of the trainer."""
     parts = []
     hardware = sample.hardware
     if sample.cpu_percent is not None:
-        parts.append(f"CPU {sample.cpu_percent:3.0f}% of {hardware.cpu.cores} cores")
+        went = f" {sparkline(loads, 8, 0, 100)}" if len(loads) > 1 else ""
+        parts.append(f"CPU {sample.cpu_percent:3.0f}% of {hardware.cpu.cores} cores{went}")
     if hardware.memory_total_bytes is not None and hardware.memory_available_bytes is not None:
         used = hardware.memory_total_bytes - hardware.memory_available_bytes
         parts.append(f"RAM {gibibytes(used)} of {gibibytes(hardware.memory_total_bytes)} GiB")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import math
 from typing import ClassVar, Literal
 
 from rich.cells import cell_len, set_cell_size
@@ -12,14 +12,17 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from forge_tui.axes import Axis, axis_labels, round_step, step_axis, ticks, tidy, value_axis, value_text
+from forge_tui.axes import Axis, step_axis, tidy, value_axis, value_text
 from forge_tui.curves import Curve
-from forge_tui.widgets.plot_canvas import ASCII_SYMBOLS, PARTS, Canvas, Look, dot_row
+from forge_tui.logarithm import Logarithm
+from forge_tui.runs.drawn import Over
+from forge_tui.widgets.plot_canvas import ASCII_SYMBOLS, PARTS, Canvas, Look
+from forge_tui.widgets.plot_labels import place_labels, value_labels
 
 Row = tuple[str, bytes]  # the text of a row and, for each character, an index into PARTS
 
 _AXIS, _BASELINE, _MARK = range(3)
-_SYMBOLS = {"train": "─", "eval": "┄", "extra": "╌", "points": "•", "baseline": "┄", "mark": "×"}
+_SYMBOLS = {"train": "─", "eval": "┄", "extra": "╌", "points": "•", "baseline": "┄", "mark": "×", "cursor": "│"}
 
 
 class Plot(Widget):
@@ -50,12 +53,19 @@ class Plot(Widget):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """`best` puts the best value of the last series in the title line, `note` a text of the caller's."""
+        """`best` puts the best value of the last series in the title line, `note` a text of the caller's.
+
+        `part` is the range of x to show, None for all; `cursor` is the x whose values the title line tells.
+        """
         super().__init__(name=name, id=id, classes=classes)
         self.title = title
         self.best = best
         self.note = note
         self.total = total
+        self.over: Over = "step"
+        self.part: Axis | None = None
+        self.cursor: float | None = None
+        self.logarithmic = False
         self._ascii = ascii
         self._symbols = ASCII_SYMBOLS if ascii else _SYMBOLS
         self._canvas = Canvas(ascii)
@@ -103,7 +113,7 @@ class Plot(Widget):
         """One row, painted when it is first asked for."""
         if self._rows_size != self.size:
             self._draw()
-        if y >= len(self._rows):
+        if y >= len(self._rows) or not self.size.width:
             return Strip.blank(self.size.width, self.rich_style)
         if y not in self._strips:
             self._strips[y] = self._paint(*self._rows[y])
@@ -139,35 +149,70 @@ class Plot(Widget):
 
     def _plot_rows(self, width: int, height: int, has_steps: bool) -> list[Row]:
         curves = [curve for curve, _ in self._series.values()]
-        bounds = [found for curve in curves if (found := curve.bounds())]
+        drawn = [(Logarithm(curve) if self.logarithmic else curve, look) for curve, look in self._series.values()]
+        bounds = [found for curve, _ in drawn if (found := curve.bounds())]
         if not bounds:
             self._x_axis = self._y_axis = None
-            text = "no finite values yet" if any(curve.latest for curve in curves) else "no values yet"
+            nothing = "nothing above zero" if self.logarithmic else "no finite values yet"
+            text = nothing if any(curve.latest for curve in curves) else self._no_values()
             rows = [_row("", width)] * (height + has_steps)
             rows[(height - 1) // 2] = _row(" " * ((width - len(text)) // 2) + text, width)
             return rows
-        values = [self._baseline[0]] if self._baseline else []
+        baseline = self._baseline_height()
+        values = [] if baseline is None else [baseline]
         low, high = min(values + [b.low for b in bounds]), max(values + [b.high for b in bounds])
         latest = max(curve.latest.x for curve in curves if curve.latest)
-        self._x_axis = step_axis(min(b.left for b in bounds), latest, self._x_axis, self.total)
+        first = min(b.left for b in bounds)
+        self._x_axis = self.part or step_axis(first, latest, self._x_axis, self.total if self.over == "step" else None)
         self._y_axis = value_axis(low, high, self._y_axis)
-        labels = _value_labels(self._y_axis, height)
+        labels = value_labels(self._y_axis, height, self.logarithmic)
         gutter = max(map(len, labels.values())) + 2
         if gutter > width / 2:
             gutter = 0
         canvas = self._canvas
-        canvas.draw([*self._series.values()], width - gutter, height, self._x_axis, self._y_axis)
+        canvas.draw(drawn, width - gutter, height, self._x_axis, self._y_axis)
         lines, parts = canvas.lines()
-        if self._baseline:
-            y = canvas.row_of(self._baseline[0], self._y_axis)
+        if self._baseline and baseline is not None:
+            y = canvas.row_of(baseline, self._y_axis)
             lines[y] = self._with_baseline(lines[y], parts[y], *self._baseline)
+        if self.cursor is not None and self._x_axis.low <= self.cursor <= self._x_axis.high:
+            self._draw_cursor(lines, parts, width - gutter)
         for curve in curves:
             for x in curve.nonfinite_columns(width - gutter, *self._x_axis):
                 lines[0] = lines[0][:x] + self._symbols["mark"] + lines[0][x + 1 :]
                 parts[0][x] = _MARK
         margins = [f" {labels.get(y, ''):>{gutter - 2}} " if gutter else "" for y in range(height)]
         rows = [(margins[y] + lines[y], bytes(gutter) + parts[y]) for y in range(height)]
-        return rows + [_row(" " * gutter + _step_labels(self._x_axis, width - gutter), width)] * has_steps
+        return rows + [_row(" " * gutter + place_labels(self._x_axis, width - gutter, self.over), width)] * has_steps
+
+    def _baseline_height(self) -> float | None:
+        """Where the baseline lies on the axis; one that a logarithmic axis cannot hold is not drawn."""
+        if self._baseline is None or not self.logarithmic:
+            return self._baseline[0] if self._baseline else None
+        return math.log10(self._baseline[0]) if self._baseline[0] > 0 else None
+
+    def _no_values(self) -> str:
+        if self.part is not None:
+            return "no values in this part"
+        return "no values yet" if self.over == "step" else f"no values yet by {self.over}"
+
+    def _draw_cursor(self, lines: list[str], parts: list[bytearray], width: int) -> None:
+        assert self.cursor is not None and self._x_axis is not None
+        low, high = self._x_axis
+        at = min(width - 1, int((self.cursor - low) / (high - low) * width))
+        for y, line in enumerate(lines):
+            if line[at] in (" ", self._symbols["baseline"]):
+                lines[y] = line[:at] + self._symbols["cursor"] + line[at + 1 :]
+                parts[y][at] = _AXIS
+
+    def forget_axes(self) -> None:
+        """Choose the ranges anew: the values are drawn in another way."""
+        self._y_axis = None
+
+    @property
+    def x_axis(self) -> Axis | None:
+        """What of x is shown, None while nothing is."""
+        return self._x_axis
 
     def _with_baseline(self, line: str, parts: bytearray, value: float, label: str) -> str:
         """Fill the blanks of a line, with the label at whichever end has the room."""
@@ -187,7 +232,8 @@ class Plot(Widget):
     def _title_row(self, width: int) -> Row:
         pieces = []
         for name, (curve, look) in self._series.items():
-            value = f" {value_text(curve.latest.y)}" if curve.latest else ""
+            point = curve.latest if self.cursor is None else curve.at(self.cursor)
+            value = f" {value_text(point.y)}" if point else ""
             pieces.append((f"{self._symbols[look]} {_printable(name)}{value}", PARTS.index(look)))
         right = "  ".join(filter(None, (_printable(self.note), *self._findings())))
         text = "  ".join(piece for piece, _ in pieces)
@@ -210,33 +256,6 @@ class Plot(Widget):
             if best := curve.minimum if self.best == "min" else curve.maximum:
                 found.append(f"best {value_text(best.y)}")
         return found
-
-
-@lru_cache(maxsize=64)
-def _value_labels(y: Axis, height: int) -> dict[int, str]:
-    """Round values for the gutter by row, no two alike; the ends of the axis where only one would fit."""
-    apart = 3 if height >= 8 else 2
-    step = round_step((y.high - y.low) * apart / max(1, height - 1))
-    values = ticks(y, step)
-    if len(values) < 2 and height > 1:
-        step, values = round_step((y.high - y.low) / 20), [y.low, y.high]
-    labels = axis_labels(values, step)
-    return {dot_row(value, y, height): label for value, label in zip(values, labels, strict=True)}
-
-
-@lru_cache(maxsize=64)
-def _step_labels(x: Axis, width: int) -> str:
-    """Start and end of the axis and round steps between them, as far as they fit."""
-    start, end = f"{int(x.low):,}", f"{int(x.high):,}"
-    if len(start) + len(end) + 1 > width:
-        return f"{end:>{width}}"
-    line = start.ljust(width - len(end)) + end
-    for step in ticks(x, max(1.0, round_step((x.high - x.low) * (len(end) + 6) / width))):
-        label = f"{round(step):,}"
-        at = int((step - x.low) / (x.high - x.low) * width) - len(label) // 2
-        if at > 1 and line[at - 2 : at + len(label) + 2].isspace():
-            line = line[:at] + label + line[at + len(label) :]
-    return line
 
 
 def _printable(text: str) -> str:

@@ -7,13 +7,14 @@ from typing import Literal
 
 from forge_tui.axes import Axis
 from forge_tui.curves import Column, Curve
+from forge_tui.logarithm import Logarithm
 
 Look = Literal["train", "eval", "extra", "points"]
 Span = tuple[int, int]  # first and last dot row drawn in one dot column
 Cells = list[tuple[Span | None, ...]]  # for each cell column, the span of each of its dot columns
 
 PARTS = ("axis", "baseline", "mark", "train", "eval", "extra", "points")
-ASCII_SYMBOLS = {"train": "*", "eval": "o", "extra": "+", "points": "#", "baseline": ".", "mark": "!"}
+ASCII_SYMBOLS = {"train": "*", "eval": "o", "extra": "+", "points": "#", "baseline": ".", "mark": "!", "cursor": "|"}
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # by dot column, then dot row
 _MASKS = [[[sum(dots[a : b + 1]) for b in range(4)] for a in range(4)] for dots in _DOTS]
 _BRAILLE = [" ", *map(chr, range(0x2801, 0x2900))]
@@ -31,7 +32,7 @@ class Canvas:
         self._glyphs: list[list[str]] = []
         self._parts: list[bytearray] = []
 
-    def draw(self, series: list[tuple[Curve, Look]], width: int, height: int, x: Axis, y: Axis) -> None:
+    def draw(self, series: list[tuple[Curve | Logarithm, Look]], width: int, height: int, x: Axis, y: Axis) -> None:
         """Bring the cells up to date with the curves."""
         looks = [look for _, look in series]
         if (len(self._glyphs), len(self._glyphs[0]) if self._glyphs else 0, self._looks) != (
@@ -56,7 +57,7 @@ class Canvas:
         """The row of cells that a value falls in."""
         return dot_row(value, y, self._height * self._dots_down) // self._dots_down
 
-    def _cells(self, curve: Curve, look: Look, width: int, x: Axis, y: Axis) -> Cells:
+    def _cells(self, curve: Curve | Logarithm, look: Look, width: int, x: Axis, y: Axis) -> Cells:
         """Where the curve's dots go: a look is told from the others by which dot columns it leaves empty."""
         rows = self._height * self._dots_down
         dots = self._dots_across if look == "train" else 1

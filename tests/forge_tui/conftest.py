@@ -112,7 +112,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     for module in ("textual.app", "textual.pilot"):
         monkeypatch.setattr(f"{module}.wait_for_idle", no_wait)
-    for interval in ("home.RUNS_SECONDS", "monitor.EVENTS_SECONDS"):
+    for interval in ("home.RUNS_SECONDS", "monitor.EVENTS_SECONDS", "monitor.LOG_SECONDS"):
         monkeypatch.setattr(f"forge_tui.screens.{interval}", 0.1)
 
     def run(script: Callable[[Person], Awaitable[None]], size: tuple[int, int] = (80, 24), **options: Any) -> ForgeApp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -494,3 +495,38 @@ def test_a_driver_that_hangs_holds_up_neither_the_screen_nor_its_end(
     goes_on.set()
     threads[0].join(10)
     assert not threads[0].is_alive() and len(threads) == 1
+
+
+def test_queued_runs_are_moved_by_keys(home: Any, drive: Callable[..., Any]) -> None:
+    from forge_tui.runs.lock import take_lock
+    from forge_tui.runs.queue import enqueue, waiting_runs
+
+    runs = [f"20260102-03040{number}-tabular-classification-000{number}" for number in (1, 2)]
+    folders = [home.fabricate(run, spec={"name": f"run {run[-1]}"}, job={"device_name": "CPU"}) for run in runs]
+    locks = [take_lock(files.lock) for files in folders]
+    for files in folders:
+        enqueue(files)
+
+    async def script(person: Any) -> None:
+        await person.see("waits for the CPU", "2nd in line, CPU")
+        await person.press("less_than_sign")
+        await person.until(lambda: waiting_runs(home.path)[0].folder.name == runs[1], "the newer run in front")
+        await person.press("greater_than_sign")
+        await person.until(lambda: waiting_runs(home.path)[0].folder.name == runs[0], "the older run in front")
+
+    drive(script)
+    for lock in locks:
+        os.close(lock)
+
+
+def test_a_running_run_has_a_small_curve(home: Any, drive: Callable[..., Any]) -> None:
+    from forge_tui.runs.lock import take_lock
+
+    losses = [{"kind": "metrics", "step": step, "values": {"loss": 7.0 - step}} for step in range(1, 7)]
+    lock = take_lock(home.fabricate("20260102-030401-tabular-classification-0001", events=losses).lock)
+
+    async def script(person: Any) -> None:
+        await person.see("loss 1 █▇▅▄▂▁")
+
+    drive(script)
+    os.close(lock)

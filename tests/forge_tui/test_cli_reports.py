@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from backends.registry import TASKS
 from forge_tui.plain import plain
 
+OTHER = "20260102-030406-tabular-classification-0002"
 RUN = "20260102-030405-tabular-classification-0001"
 RUN_KEYS = (
     "id name task strategy model method status created started ended step total_steps epoch metrics best baseline "
@@ -276,3 +277,17 @@ def test_a_reader_that_goes_away_is_no_error(home: Any) -> None:
         env=home.variables(), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert told.stdout == "words\nended\n" and told.stderr == ""
+
+
+def test_runs_are_compared(home: Any, cli: Callable[..., Any]) -> None:
+    for run, rate, f1 in ((RUN, 0.1, 0.75), (OTHER, 0.3, 0.5)):
+        spec = {"name": f"rate {rate}", "settings": {"learning_rate": rate, "max_depth": 6}}
+        home.fabricate(run, spec=spec, exit={}, events=[{"kind": "finished"}], report={"metrics": {"f1_macro": f1}})
+    told = cli("compare", RUN, OTHER)
+    lines = [line.split() for line in told.out.splitlines()]
+    assert ["f1_macro", "0.75", "0.5"] in lines and ["learning_rate", "0.1", "0.3"] in lines
+    assert "max_depth" not in told.out
+    found = cli("compare", RUN, OTHER, "--json").json()
+    assert found["differing"] == {"learning_rate": {RUN: "0.1", OTHER: "0.3"}}
+    assert [list(run) for run in found["runs"]] == [RUN_KEYS, RUN_KEYS]
+    assert cli("compare", RUN).code == 2

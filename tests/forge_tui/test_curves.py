@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from forge_tui import curves
 from forge_tui.axes import Axis, axis_labels, round_step, step_axis, ticks, value_axis, value_text
 from forge_tui.curves import MAX_BUCKETS, Bounds, Curve, Point
+from forge_tui.logarithm import Logarithm
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 values = st.lists(st.one_of(finite, st.sampled_from([math.nan, math.inf, -math.inf])), max_size=200)
@@ -284,3 +285,12 @@ class TestAxes:
     )
     def test_values_in_words(self, value: float, text: str) -> None:
         assert value_text(value) == text
+
+
+def test_a_logarithmic_curve_leaves_out_what_is_not_above_zero() -> None:
+    curve = Logarithm(Curve([(0, 100.0), (1, 0.0), (2, 0.01), (3, -5.0)]))
+    bounds = curve.bounds()
+    assert bounds is not None and (bounds.low, bounds.high) == (-2.0, 2.0)
+    columns = curve.columns(4, 0, 3)
+    assert [column and column.high for column in columns] == [2.0, None, -2.0, None]
+    assert Logarithm(Curve([(0, -1.0)])).bounds() is None
