@@ -54,11 +54,11 @@ class ForgeApp(App[str]):
 
         self.push_screen(MonitorScreen(RunFiles(runs_folder() / run_id), leaves_app))
 
-    def open_wizard(self, data: str | None = None) -> None:
-        """Show the way from a data file to a started run."""
+    def open_wizard(self, data: str | None = None, at: str = "goal") -> None:
+        """Show the way to a started run, from one of its questions."""
         from forge_tui.screens.wizard import WizardScreen
 
-        self.push_screen(WizardScreen(data))
+        self.push_screen(WizardScreen(data, at))
 
     def action_leave(self) -> None:
         """Close the app; runs go on."""

@@ -57,8 +57,10 @@ class HomeScreen(Screen[None]):
     HomeScreen #problem.-none { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "new model", id="app.new"),
-        Binding("t", "demo", "demo", id="app.demo"),
+        Binding("n", "new", "new model", show=False, tooltip="new model: I know what I want", id="app.new"),
+        Binding("d", "data", "data", show=False, tooltip="start from a data file", id="app.data"),
+        Binding("a", "advice", "advice", show=False, tooltip="should I train at all?", id="app.advice"),
+        Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
         Binding("x", "delete", "delete", id="run.delete"),
@@ -192,6 +194,14 @@ class HomeScreen(Screen[None]):
     def action_new(self) -> None:
         """Open the wizard."""
         self.app.open_wizard()  # type: ignore[attr-defined]
+
+    def action_data(self) -> None:
+        """Open the wizard at the data."""
+        self.app.open_wizard(at="data")  # type: ignore[attr-defined]
+
+    def action_advice(self) -> None:
+        """Open the questions that lead to an advice."""
+        self.app.open_wizard(at="answer:modality")  # type: ignore[attr-defined]
 
     @work(exclusive=True, group="demo")
     async def action_demo(self) -> None:

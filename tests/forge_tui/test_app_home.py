@@ -143,7 +143,7 @@ def test_the_palette_offers_actions_by_name(home: Any, drive: Callable[..., Any]
         await person.see("app: new model")
         await person.settle()
         await person.press("enter", "enter")
-        await person.see("Which data file?")
+        await person.see("New model   1 ")
 
     drive(script, size)
 
