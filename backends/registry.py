@@ -6,6 +6,7 @@ Standard library only; naming a task imports no backend.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from backends.contract import UsageError, nearest
 from backends.options import TabularOptions, TextClassificationOptions, TokenClassificationOptions
@@ -49,7 +50,7 @@ class TaskData:
         """Whether each row belongs to one class."""
         return self.label_role is not None and not self.numeric_label and self.id != "token-classification"
 
-    @property
+    @cached_property
     def text_roles(self) -> tuple[str, ...]:
         """The needed roles a model reads, in order."""
         return tuple(role for role in self.roles if role != self.label_role)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 
 from backends.contract import Finding
 
@@ -33,6 +34,8 @@ REPAIRS = {
     "chat-no-last-answer": "last turns without an answer, left out",
     "not-a-text": "numbers or lists where a text belongs, read as text",
 }
+_NUMBER = re.compile(r"\d+")
+_NUMBERED = re.compile(r"(?:row|line) #(?: of \w+)?")
 # Findings that are a list to choose from.
 _ONE_BY_ONE = ("several-data-sets",)
 # What differs between messages of one fault: quoted values, numbers, names of files.
@@ -90,11 +93,15 @@ def _line(group: Sequence[Finding], places: int, rest: Finding | None = None) ->
 
 
 def _places(wheres: Sequence[str]) -> list[str]:
-    """`row 17, 88, 91`: the word is written once."""
+    """`row 17, 88, 91 of validation`: the words around numbers that follow one another are written once."""
     shown: list[str] = []
-    before = ""
-    for where in wheres:
-        word, space, number = where.partition(" ")
-        shown.append(number if space and word == before and number.isdecimal() else where)
-        before = word
+    for around, some in groupby(wheres, lambda where: _NUMBER.sub("#", where, count=1)):
+        same = list(some)
+        if not _NUMBERED.fullmatch(around):
+            shown += same
+            continue
+        before, after = around.split("#")
+        numbers = [where[len(before) : len(where) - len(after)] for where in same]
+        shown += [before + numbers[0], *numbers[1:]]
+        shown[-1] += after
     return shown

@@ -127,7 +127,7 @@ def _fit(stands: Standing) -> str:
     if stands.fit == TOO_LARGE:
         return f"too large: not even its weights fit into {gibibytes(stands.free_bytes)} GiB"
     free = "" if stands.free_bytes is None else f" into {gibibytes(stands.free_bytes)} GiB"
-    return "unknown" if stands.weights_bytes is None else f"not known yet; its weights alone do fit{free}"
+    return "unknown" if stands.weights_bytes is None else f"not known yet; weights of this size fit{free}"
 
 
 def _licence(model: Model) -> str:

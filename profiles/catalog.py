@@ -133,12 +133,12 @@ class Model:
 
 def catalog() -> tuple[Model, ...]:
     """Every model of the catalog, family by family."""
-    return _read_once(Path(__file__).with_name("models"))
+    return _naming("")
 
 
 def models_for(task: str) -> tuple[Model, ...]:
     """The models of the catalog that are good for a task."""
-    return tuple(model for model in catalog() if task in model.tasks)
+    return tuple(model for model in _naming(task) if task in model.tasks)
 
 
 def find_model(id: str) -> Model:
@@ -147,7 +147,7 @@ def find_model(id: str) -> Model:
     Raises UsageError with the nearest names.
     """
     wanted = id.strip().lower()
-    found = [model for model in catalog() if model.id.lower() == wanted]
+    found = [model for model in _naming(wanted) if model.id.lower() == wanted]
     found = found or [model for model in catalog() if _short(model.id).lower() == wanted]
     if len(found) == 1:
         return found[0]
@@ -169,7 +169,7 @@ def find_model(id: str) -> Model:
 
 def is_known(id: str) -> bool:
     """Whether a model of exactly this id is in the catalog."""
-    return any(model.id == id for model in catalog())
+    return any(model.id == id for model in _naming(id))
 
 
 def near_models(id: str, most: int = 3) -> tuple[str, ...]:
@@ -206,33 +206,64 @@ def _short(id: str) -> str:
 
 
 @cache
-def _read_once(folder: Path) -> tuple[Model, ...]:
-    return read_catalog(folder)
+def _naming(word: str) -> tuple[Model, ...]:
+    """The models of every family whose file names a word; parsing all files costs more than finding one name."""
+    families = (path for path, text in _texts() if word.lower() in text.lower())
+    return tuple(model for path in families for model in _family(path))
+
+
+@cache
+def _texts() -> tuple[tuple[Path, str], ...]:
+    return tuple((path, _text_of(path)) for path in _files(Path(__file__).with_name("models")))
+
+
+@cache
+def _family(path: Path) -> tuple[Model, ...]:
+    return read_family(path)
 
 
 def read_catalog(folder: Path) -> tuple[Model, ...]:
-    """The models of every TOML file in a folder; `[every]` of a file holds for each of its entries.
-
-    Raises UsageError naming the file, the model and the key that is wrong, with the nearest valid one.
-    """
+    """The models of every TOML file in a folder, each id once; raises UsageError as `read_family` does."""
     models: dict[str, Model] = {}
-    for path in sorted(folder.glob("*.toml")):
-        try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path} cannot be read", str(error), "Correct that file.") from None
-        _check_names(tables, ("every", "model"), str(path))
-        shared = _of_type(tables.get("every", {}), Mapping, f"{path}: [every]", "a table")
-        for entry in _of_type(tables.get("model", []), list, f"{path}: [[model]]", "a list of tables"):
-            where = f"{path}: {_of_type(entry, Mapping, f'{path}: [[model]]', 'a table').get('id', 'a model')}"
-            merged = {**shared, **entry}
-            if isinstance(shared.get("shape"), Mapping) and isinstance(entry.get("shape"), Mapping):
-                merged["shape"] = {**shared["shape"], **entry["shape"]}
-            model = _model(merged, path.stem, where)
+    for path in _files(folder):
+        for model in read_family(path):
             if model.id.lower() in models:
+                where = f"{path}: {model.id}"
                 raise UsageError(f"{where} stands twice", "an id names one model", "Take one of the entries out.")
             models[model.id.lower()] = model
     return tuple(models.values())
+
+
+def read_family(path: Path) -> tuple[Model, ...]:
+    """The models of one TOML file; what `[every]` says holds for each of its entries.
+
+    Raises UsageError naming the file, the model and the key that is wrong, with the nearest valid one.
+    """
+    try:
+        tables = tomllib.loads(_text_of(path))
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be read", str(error), "Correct that file.") from None
+    _check_names(tables, ("every", "model"), str(path))
+    shared = _of_type(tables.get("every", {}), Mapping, f"{path}: [every]", "a table")
+    models = []
+    for entry in _of_type(tables.get("model", []), list, f"{path}: [[model]]", "a list of tables"):
+        where = f"{path}: {_of_type(entry, Mapping, f'{path}: [[model]]', 'a table').get('id', 'a model')}"
+        merged = {**shared, **entry}
+        if isinstance(shared.get("shape"), Mapping) and isinstance(entry.get("shape"), Mapping):
+            merged["shape"] = {**shared["shape"], **entry["shape"]}
+        models.append(_model(merged, path.stem, where))
+    return tuple(models)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.toml"))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read", str(error), "Correct that file.") from None
 
 
 def _model(entry: Mapping[str, Any], family: str, where: str) -> Model:

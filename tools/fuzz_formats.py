@@ -76,6 +76,10 @@ COCO = {
 NAMES = ("[cat, dog, 'x y']", "{0: cat, 1: dog, 2: x}", "\n  - cat\n  - dog\n", "\n  0: cat\n  1: dog\n  2: 'x'")
 YAML = "# boxes\npath: .\ntrain: images/train\nval: [images/val]\nnc: 3\ndownload: |\n  x\nnames: "
 BOXES = "0 0.5 0.5 0.2 0.3\n1 .1 .1 .9 .9~2 0 0 1 1 0.5 0.5~~0 0.5 0.5 0.2 0.3 0.9\n"
+FASTTEXT = '__label__good *~__label__bad * __label__x~__label__a __label__b *"'
+CONLLU = (
+    '{0}\t*\tx\tNOUN\t_\t_\t0\troot\t_\t_~{0}-3\tdel\t_\t_\t_\t_\t_\t_\t_\t_~{0}\t*\t_\tVERB\t_\tA=b|C=d\t1\tobj\t_\t_"'
+)
 TEXTS: dict[str, Callable[[Random], bytes]] = {
     "csv": lambda dice: delimited(dice, dice.choice(",;|")),
     "tsv": lambda dice: delimited(dice, "\t"),
@@ -83,6 +87,10 @@ TEXTS: dict[str, Callable[[Random], bytes]] = {
     "json": lambda dice: dumped(dice, rows_of(dice) if dice.random() < 0.5 else {"data": rows_of(dice)}),
     "squad": lambda dice: dumped(dice, SQUAD),
     "conll": lambda dice: filled(dice, '* B-x"~* O"* I-x~"* O\n\n' * 9).replace('"', "\n").encode(),
+    "fasttext": lambda dice: filled(dice, FASTTEXT * 12).replace('"', "\n").encode(),
+    "conllu": lambda dice: (
+        filled(dice, f'# text = *"{CONLLU.format(1)}{CONLLU.format(2)}"' * 9).replace('"', "\n").encode()
+    ),
     "txt": lambda dice: filled(dice, "* *\n\n" * dice.randint(1, 20)).encode(),
 }
 READERS = (*TEXTS, "gz", "zip", "xlsx", "parquet", "arrow", "coco", "yolo")

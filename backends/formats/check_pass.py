@@ -24,15 +24,11 @@ from backends.formats.judgements import (
     say_no_task,
     says_nothing,
 )
-from backends.formats.label_checks import LabelCheck
-from backends.formats.language_checks import LanguageCheck
-from backends.formats.media_checks import MediaCheck
 from backends.formats.parts import PART_NAMES, UNKNOWN_PART
 from backends.formats.quality import quality_columns
 from backends.formats.rows import Batch
 from backends.formats.source import Dataset, Source
 from backends.formats.tally import Tally, Texts
-from backends.formats.text_checks import TextCheck
 
 
 class Check(Protocol):
@@ -57,7 +53,7 @@ class Pass:
         source = dataset.first
         names = [name for name in source.columns if name != dataset.part_column]
         self.table = TableSummary.of(names, source.decimal_comma)
-        self.check: Check | None = self._checker(source) if plan.is_complete or plan.has_files else None
+        self.check: Check | None = self._checker() if plan.is_complete or plan.has_files else None
         self.broken = False
         self.sink: IO[str] | None = None
         if request.count_tokens is not None and self.check is not None and plan.reads_text:
@@ -109,15 +105,24 @@ class Pass:
                     "Write a line of names above the values, or the first row is lost.",
                 )
 
-    def _checker(self, source: Source) -> Check:
+    def _checker(self) -> Check:
+        """The check of the task; the others, and what they need of pictures and sounds, are not imported."""
         task, roles, shape = self.plan.task, self.plan.roles.columns, self.plan.shape
         assert task is not None and shape is not None
         if task.id in ("text-generation", "reward-modeling"):
+            from backends.formats.language_checks import LanguageCheck
+
             return LanguageCheck(task, roles, self.tally, shape)
         if task.reads in ("image", "audio", "video"):
+            from backends.formats.media_checks import MediaCheck
+
             return MediaCheck(task, roles, self.tally, shape)
         if task.has_classes or task.numeric_label:
+            from backends.formats.label_checks import LabelCheck
+
             return LabelCheck(task, roles, self.tally)
+        from backends.formats.text_checks import TextCheck
+
         return TextCheck(task, roles, self.tally, shape)
 
     def _read(self) -> None:
@@ -126,8 +131,7 @@ class Pass:
         done = 0
         for (part, source), size in zip(sources, sizes):
             self.tally.decimal_comma = source.decimal_comma
-            if isinstance(self.check, MediaCheck):
-                self.check.base = source.path.parent
+            self.tally.folder = source.path.parent
             self.findings.part = self._told(part)
             for number, batch in enumerate(batches_of(self.dataset, source, self.findings)):
                 if not number and part != self.dataset.training_part and self._lacks_columns(batch, source, part):

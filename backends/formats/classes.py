@@ -36,10 +36,15 @@ class Labels:
     elsewhere: Counter[str] = field(default_factory=Counter)
     spellings: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
 
     def add(self, cell: Any, part: str, is_low: bool = False) -> int:
         """Count the label of a row, which may be of low quality; returns a number that stands for the label."""
-        label = as_label(cell)
+        label = self.known.get(cell) if isinstance(cell, str) else None
+        if label is None:
+            label = as_label(cell)
+            if isinstance(cell, str) and len(self.known) < _CLASSES_LISTED:
+                self.known[cell] = label
         if part == "train":
             self.counts[label] += 1
             self.low[label] += is_low

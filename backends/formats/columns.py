@@ -27,6 +27,7 @@ from backends.formats.values import (
 _BAD_KEPT = 20
 _NESTED_KEPT = 50
 _MOST_COLUMNS = 50_000
+_SENTENCE = 30  # from so many characters on, what begins with a letter is no number, no date and no missing word
 _UNUSUAL = re.compile(r"[^0-9.+-]")  # spaces, exponents and underscores take the careful way
 # A column is numeric with a few dirty cells, not a text, when at least this share of its cells are numbers.
 _MOSTLY = 0.9
@@ -161,21 +162,19 @@ class Column:
 
     def _value(self, cell: Any, count: int, texts: list[str]) -> None:
         """Take a value in that stands in `count` cells; `texts` collects it as a text, where it says something."""
+        if isinstance(cell, str) and len(cell) >= _SENTENCE and cell[0].isalpha() and not cell[-1].isspace():
+            self._text(cell, count, texts)
+            self.words += (cell.count(" ") + 1) * count
+            return
         if is_missing(cell):
             self.missing += count
             return
-        self.present += count
         text = as_text(cell)
-        self.characters += len(text) * count
-        self.longest = max(self.longest, len(text))
-        self.first_text = self.first_text or text[:20_000]
-        if len(self.examples) < 3 and text[:200] not in self.examples:
-            self.examples.append(text[:200])
-        texts.append(text)
+        self._text(text, count, texts)
         number = as_number(cell, self.decimal_comma)
         if number is None:
             self.words += (text.count(" ") + 1) * count
-            self.marked_numbers += (len(text) < 30 and _MARKED_NUMBER.fullmatch(text) is not None) * count
+            self.marked_numbers += (len(text) < _SENTENCE and _MARKED_NUMBER.fullmatch(text) is not None) * count
             self.infinite += is_infinite(cell) * count
             if as_timestamp(cell) is not None:
                 self.dates += count
@@ -194,6 +193,15 @@ class Column:
             self.code_example = self.code_example or text
         self.minimum = number if self.minimum is None else min(self.minimum, number)
         self.maximum = number if self.maximum is None else max(self.maximum, number)
+
+    def _text(self, text: str, count: int, texts: list[str]) -> None:
+        self.present += count
+        self.characters += len(text) * count
+        self.longest = max(self.longest, len(text))
+        self.first_text = self.first_text or text[:20_000]
+        if len(self.examples) < 3 and text[:200] not in self.examples:
+            self.examples.append(text[:200])
+        texts.append(text)
 
     def _look_at_dots(self, cells: Iterable[str]) -> None:
         """Note a dot that could mark thousands, until one is seen that cannot."""

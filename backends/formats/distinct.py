@@ -14,7 +14,13 @@ _LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 _SPACES = b" \t\n\r\x0b\x0c"
 # The white space beyond ASCII, as it stands in UTF-8.
 _WIDE_SPACES = re.compile(rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80")
-_BEGIN_WIDE_SPACES = (b"\xc2", b"\xe1\x9a\x80", b"\xe2\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
+_ASCII = bytes(range(128))
+# Letters beyond ASCII that case folding changes, a few that it does not, and the wide spaces, as they begin in UTF-8:
+# a text without any of them needs neither folding nor a search for spaces, which take four times as long.
+_FOLDED = re.compile(
+    rb"\xc2[\x85\xa0\xb5]|\xc3[\x80-\x9f]|[\xc4-\xc9\xcd-\xcf\xd2-\xd6\xe1\xea\xef]|\xd0[\x80-\xaf]|\xd1[\xa0-\xbf]"
+    rb"|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2[\x81\x84-\x86\x92\x93\xb0-\xb3]|\xe3\x80\x80|\xf0[\x90\x91\x96\x9e]"
+)
 # So many rows at once go into a dictionary; more are looked at a share of the hashes at a time, to save memory.
 _FEW = 500_000
 
@@ -66,11 +72,11 @@ def normal_hash(text: str) -> int:
     """A number that is the same for texts that differ in case and white space only."""
     if text.isascii():
         return hash(text.encode().translate(_LOWER, _SPACES))
+    plain = text.encode("utf-8", errors="surrogatepass").translate(_LOWER, _SPACES)
+    if _FOLDED.search(plain.translate(None, _ASCII)) is None:
+        return hash(plain)
     folded = text.casefold().encode("utf-8", errors="surrogatepass").translate(None, _SPACES)
-    for beginning in _BEGIN_WIDE_SPACES:  # most texts have none, which is found out far sooner
-        if beginning in folded:
-            return hash(_WIDE_SPACES.sub(b"", folded))
-    return hash(folded)
+    return hash(_WIDE_SPACES.sub(b"", folded))
 
 
 def same_again(hashes: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -13,15 +13,11 @@ from typing import Any
 
 from backends.contract import DataError, Finding, UsageError
 from backends.formats.findings import Findings
-from backends.formats.images import IMAGE_ENDINGS
-from backends.formats.movies import VIDEO_ENDINGS
+from backends.formats.media_endings import MEDIA_ENDINGS
 from backends.formats.parts import PART_NAMES, part_of_folder, part_of_name
 from backends.formats.rows import Row
-from backends.formats.sound import AUDIO_ENDINGS
 from backends.formats.source import Dataset, Source, data_error
-from backends.formats.yolo import find_yolo, yolo_facts
 
-_MEDIA = {"image": IMAGE_ENDINGS, "audio": AUDIO_ENDINGS, "video": VIDEO_ENDINGS}
 _DATA_ENDINGS = (
     ".parquet .arrow .jsonl .ndjson .json .csv .tsv .tab .psv .xlsx .conllu .conll .bio .iob .iob2 .txt".split()
 )  # best first: where the same data lies there twice, the better kept types win
@@ -40,6 +36,8 @@ def open_folder(path: Path, deep: int = 0) -> Dataset:
 
     Raises DataError when it holds no data, or several data sets that do not belong together, which are then named.
     """
+    from backends.formats.yolo import find_yolo
+
     entries = _entries(path)
     names = {entry.name for entry in entries}
     if "dataset_dict.json" in names or {"state.json", "dataset_info.json"} <= names:
@@ -88,6 +86,8 @@ def open_file(path: Path) -> Dataset:
 
 def open_yolo(yaml: Path) -> Dataset:
     """The parts that a data.yaml names."""
+    from backends.formats.yolo import yolo_facts
+
     notes = Findings()
     facts = yolo_facts(yaml, notes)
     columns = ("image", "width", "height", "boxes")
@@ -262,7 +262,7 @@ def _nothing(path: Path, entries: list[Path], folders: list[Path]) -> DataError:
 def media_kind(path: Path) -> str | None:
     """image, audio or video by the ending of a name."""
     ending = path.suffix.lower()
-    return next((kind for kind, endings in _MEDIA.items() if ending in endings), None)
+    return next((kind for kind, endings in MEDIA_ENDINGS.items() if ending in endings), None)
 
 
 def _kinds_in(folder: Path, most: int = 200) -> Counter[str]:

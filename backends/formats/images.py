@@ -18,11 +18,6 @@ from backends.formats.media_files import AGAIN, open_media
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE_ENDINGS = (
-    ".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2",
-)  # fmt: skip
-
 # Where Pillow refuses; a few bytes can declare any number of pixels, and each takes four bytes of memory.
 MOST_PIXELS = 178_956_970
 

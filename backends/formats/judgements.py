@@ -19,7 +19,6 @@ from backends.formats.tally import BYTES_A_TOKEN, Tally, Texts
 LONGEST_USUAL = 8_192
 # Characters of a cell that many encoders do not read to the end: 512 tokens.
 _LONG_CELL = 512 * BYTES_A_TOKEN
-_ONLY_FAULTY = "{name} has 0 examples: its only row is faulty"
 # Formats whose columns carry no names of a person's own, so that nothing was guessed from them.
 _NAMELESS = (
     "text",
@@ -73,11 +72,12 @@ def says_nothing(evidence: Evidence) -> bool:
         where = f"column {source.columns[0]}" if source.columns else name
         names = f"; the columns are {', '.join(source.columns[:12])}" if source.columns else ""
         if unread := sum(evidence.findings.counts[code] for code in NOT_READ):
-            what = f"{name} has 0 examples: each of its {unread:,} rows is faulty" if unread > 1 else _ONLY_FAULTY
+            faulty = f"each of its {unread:,} rows" if unread > 1 else "its only row"
+            what = f"{name} has 0 examples: {faulty} is faulty"
             fix = "Correct the rows; what is wrong with them is told below."
         else:
             what, fix = f"{name} has 0 examples{names}", "Add rows below the header." if names else "Add rows."
-        evidence.findings.error("no-rows", what.format(name=name), where, fix)
+        evidence.findings.error("no-rows", what, where, fix)
         return True
     only = next(iter(table.columns.values())) if len(table.columns) == 1 else None
     if only is not None and only.distinct <= 1 and only.media is None and only.holds is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts, merged_counts
 from backends.formats.columns import TableSummary, feature_columns
@@ -13,14 +14,19 @@ from backends.formats.tally import Tally, Texts, byte_length
 from backends.formats.values import as_text
 from backends.registry import TaskData
 
+_GOOD_KEPT = 10_000
+
 
 class LabelCheck:
     """The check of tables and of labelled texts, row by row."""
 
     def __init__(self, task: TaskData, roles: Mapping[str, str], tally: Tally) -> None:
         self.task, self.roles, self.tally = task, roles, tally
+        self.text_roles = () if task.is_tabular else task.text_roles
         self.labels = Labels()
         self.texts = Texts()
+        # Labels that were found good: most rows carry one of a few.
+        self.good: set[str] = set()
         self.leaks = LeakWatch(roles[task.roles[0]]) if task.is_tabular else None
 
     def add(self, batch: Batch) -> None:
@@ -36,20 +42,26 @@ class LabelCheck:
             self.leaks.add(batch)
         for index, cells in enumerate(zip(*cells_of.values())):
             values = dict(zip(names, cells))
-            fault = plain_fault(task, values, tally.decimal_comma)
-            if fault is not None:
-                tally.fault(fault, batch.where(index))
-                continue
+            label = values[str(task.label_role)]
+            if not (isinstance(label, str) and label in self.good and self._has_texts(values)):
+                fault = plain_fault(task, values, tally.decimal_comma)
+                if fault is not None:
+                    tally.fault(fault, batch.where(index))
+                    continue
+                if isinstance(label, str) and not task.numeric_label and len(self.good) < _GOOD_KEPT:
+                    self.good.add(label)
             cells_here = dict(zip(order, whole[index])) if task.is_tabular else {}
             words = row_words(task, values, cells_here)
             if tally.filters and not tally.keep(batch, index, byte_length(words)):
                 continue
             tally.usable[tally.part] += 1
-            label = values[str(task.label_role)]
             number = None if task.numeric_label else self.labels.add(label, tally.part, tally.is_low)
             if self.texts.sink is not None:
-                self.texts.for_tokenizer(texts=[as_text(values[role]) for role in task.text_roles])
+                self.texts.for_tokenizer(texts=[as_text(values[role]) for role in self.text_roles])
             self.texts.add(words, batch.places[index], label=None if task.is_tabular else number)
+
+    def _has_texts(self, values: Mapping[str, Any]) -> bool:
+        return all(isinstance(text := values[role], str) and text.strip() for role in self.text_roles)
 
     def finish(self, table: TableSummary) -> None:
         """Judge what was counted."""

@@ -51,7 +51,6 @@ class MediaCheck:
         self.sides: list[int] = []
         self.boxes: Counter[str] = Counter()
         self.boxes_an_image: Counter[int] = Counter()
-        self.base = Path()
 
     def add(self, batch: Batch) -> None:
         """Take a batch in."""
@@ -101,7 +100,7 @@ class MediaCheck:
                     return False
                 continue
             path = Path(as_text(file))
-            path = path if path.is_absolute() else self.base / path
+            path = path if path.is_absolute() else self.tally.folder / path
             kind = role if role in _INSPECT else _kind_of(path)
             faults = self._inspect(path, kind)
             for fault in faults:
@@ -147,7 +146,7 @@ class MediaCheck:
         pieces = []
         for role, value in values.items():
             if role in ("image", "audio", "video") and isinstance(value, str):
-                path = Path(value) if Path(value).is_absolute() else self.base / value
+                path = Path(value) if Path(value).is_absolute() else self.tally.folder / value
                 if str(path) not in self.digests:
                     try:
                         with path.open("rb") as stream:

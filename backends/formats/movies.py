@@ -14,8 +14,6 @@ from backends.formats.findings import Fault
 from backends.formats.media_files import AGAIN, open_media
 from backends.formats.sound_headers import chunks
 
-VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm")
-
 _CONVERT = "Save the video as MP4, or remove it."
 # Boxes or elements looked at before the search ends; a real index has hundreds, a long live recording thousands.
 _MOST_PARTS = 100_000

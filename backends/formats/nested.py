@@ -6,13 +6,10 @@ import json
 from pathlib import PurePath
 from typing import Any
 
-from backends.formats.images import IMAGE_ENDINGS
-from backends.formats.movies import VIDEO_ENDINGS
-from backends.formats.sound import AUDIO_ENDINGS
+from backends.formats.media_endings import MEDIA_ENDINGS
 
 # The names under which data sets keep the speaker and the words of a turn.
 TURN_KEYS = (("role", "content"), ("from", "value"), ("role", "value"), ("speaker", "text"), ("role", "text"))
-_ENDINGS = {"image": IMAGE_ENDINGS, "audio": AUDIO_ENDINGS, "video": VIDEO_ENDINGS}
 
 
 def turn_keys(turn: Any) -> tuple[str, str] | None:
@@ -68,7 +65,7 @@ def media_of_name(text: str) -> str | None:
     if len(text) > 1_000 or "\n" in text:
         return None
     ending = PurePath(text).suffix.lower()
-    return next((kind for kind, endings in _ENDINGS.items() if ending in endings), None)
+    return next((kind for kind, endings in MEDIA_ENDINGS.items() if ending in endings), None)
 
 
 def media_of_nested(cell: Any) -> str | None:

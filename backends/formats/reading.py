@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from backends.formats.binary_tables import read_arrow, read_parquet, read_workbook, workbook_source
-from backends.formats.coco import read_coco
 from backends.formats.findings import Findings
 from backends.formats.json_arrays import DEEPEST, is_deep, read_array, read_squad, records_key
 from backends.formats.marked_lines import read_conllu, read_fasttext
@@ -20,7 +19,6 @@ from backends.formats.sniff import identify
 from backends.formats.source import Source
 from backends.formats.streams import open_text, told_when_broken
 from backends.formats.tagged import read_tagged
-from backends.formats.yolo import read_yolo
 
 # A longer cell is a quote that was never closed; without a limit it would take the rest of the file into memory.
 LONGEST_CELL = 1 << 25
@@ -238,10 +236,14 @@ def _single_file(source: Source, notes: Findings) -> Iterator[Batch]:
 
 
 def _coco(source: Source, notes: Findings) -> Iterator[Batch]:
+    from backends.formats.coco import read_coco
+
     return _batched(read_coco(source.path, source.encoding or "utf-8", notes))
 
 
 def _yolo(source: Source, notes: Findings) -> Iterator[Batch]:
+    from backends.formats.yolo import read_yolo
+
     return _batched(read_yolo(source.path, source.part or "train", notes))
 
 

@@ -11,11 +11,8 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from backends.contract import DataError, Finding
-from backends.formats.coco import looks_like_coco
-from backends.formats.images import IMAGE_ENDINGS
 from backends.formats.marked_lines import looks_like_conllu, looks_like_fasttext
-from backends.formats.movies import VIDEO_ENDINGS
-from backends.formats.sound import AUDIO_ENDINGS
+from backends.formats.media_endings import MEDIA_ENDINGS
 from backends.formats.source import Source, data_error
 from backends.formats.streams import open_bytes, packing_of, read_head, told_when_broken
 from backends.formats.tagged import looks_tagged
@@ -36,7 +33,6 @@ _HEADER_SEARCH = 60
 _MOST_COLUMNS = 50_000
 _LINES_ENDINGS = (".jsonl", ".ndjson")
 _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
-_MEDIA = {"image": IMAGE_ENDINGS, "audio": AUDIO_ENDINGS, "video": VIDEO_ENDINGS}
 READABLE = (
     "CSV, TSV, JSON, JSONL, Parquet, Arrow, Excel (.xlsx), CoNLL, fastText or plain text, also packed (.gz, .zst, .zip)"
 )
@@ -48,7 +44,7 @@ def identify(path: Path) -> Source:
     Raises UsageError when there is no such file and DataError when it is empty or not data of a known kind.
     """
     head, size = read_head(path, SAMPLE_BYTES)
-    for kind, endings in _MEDIA.items():
+    for kind, endings in MEDIA_ENDINGS.items():
         if path.suffix.lower() in endings:
             return Source(path, kind, columns=(kind,))
     _refuse_empty(head, size, path.name)
@@ -169,6 +165,8 @@ def _encoding(head: bytes, name: str) -> tuple[str, tuple[Finding, ...]]:
 
 
 def _json_source(source: Source, text: str, ending: str) -> Source:
+    from backends.formats.coco import looks_like_coco
+
     # Not splitlines: JSON strings may hold the other characters it takes for line ends.
     lines = [line for line in re.split(r"[\r\n]+", text, maxsplit=2) if line.strip()]
     whole_first_of_several = len(lines) > 1 and lines[0].startswith("{") and lines[0].rstrip().endswith("}")

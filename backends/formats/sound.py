@@ -15,8 +15,6 @@ from backends.formats.media_files import AGAIN, open_media
 from backends.formats.mp3 import mp3
 from backends.formats.sound_headers import BrokenError, Sound, aiff, bytes_at, flac, ogg, wav
 
-AUDIO_ENDINGS = (".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc")
-
 # Telephones take 8,000 samples a second, measuring devices 384,000; beyond, the number is an accident.
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
 # A training row is a word or a sentence; what is longer than this is a recording to be cut up first.

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
 from typing import IO, Any
 
 from backends.formats.distinct import as_hashes, normal_hash, same_again
@@ -40,6 +41,7 @@ class Tally:
     copies: Counter[str] = field(default_factory=Counter)
     stats: dict[str, Any] = field(default_factory=dict)
     decimal_comma: bool = False
+    folder: Path = Path()  # where the names of media files in the rows begin
     is_low: bool = False  # whether the row that was kept last is not trained on by its mark of quality
 
     def fault(self, fault: Fault, where: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from backends.contract import DataError, UsageError
 from backends.formats.boxes import Box, image_row, image_size, repair_boxes, report_same_names
 from backends.formats.findings import Fault, Findings
-from backends.formats.images import IMAGE_ENDINGS
+from backends.formats.media_endings import IMAGE_ENDINGS
 from backends.formats.rows import Row
 from backends.formats.source import data_error
 from backends.formats.values import as_label, as_number

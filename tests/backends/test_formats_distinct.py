@@ -136,6 +136,12 @@ def test_hashes_are_equal_exactly_for_the_same_words(one: str, other: str) -> No
     assert normal_hash(one) == normal_hash(one.swapcase()) == normal_hash("\n ".join(one))
 
 
+def test_every_letter_counts_as_what_folding_makes_of_it() -> None:
+    for letter in map(chr, range(0x80, 0x1F000)):
+        wanted = "" if letter.isspace() else letter.casefold()
+        assert normal_hash(f"x{letter}é") == normal_hash(f"X{wanted}é"), hex(ord(letter))
+
+
 # --- different values --------------------------------------------------------------------------------------------
 
 

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from backends.contract import DataError
-from backends.formats.images import IMAGE_ENDINGS, MOST_PIXELS, ImageFacts, inspect_image, load_rgb
-from backends.formats.movies import VIDEO_ENDINGS, VideoFacts, inspect_video
-from backends.formats.sound import AUDIO_ENDINGS, AudioFacts, inspect_audio
+from backends.formats.images import MOST_PIXELS, ImageFacts, inspect_image, load_rgb
+from backends.formats.media_endings import AUDIO_ENDINGS, IMAGE_ENDINGS, VIDEO_ENDINGS
+from backends.formats.movies import VideoFacts, inspect_video
+from backends.formats.sound import AudioFacts, inspect_audio
 
 Facts = ImageFacts | AudioFacts | VideoFacts
 INSPECTORS: dict[str, Callable[[Path], Facts]] = {

@@ -42,3 +42,10 @@ def test_the_count_of_the_rest_is_kept() -> None:
     odd, even, rest = grouped(mixed.warnings())
     assert odd.startswith(f"{PLACES_KEPT // 2}× label is empty [row 1, 3, 5") and "'NaN'" in even
     assert rest.startswith(f"and {300 - PLACES_KEPT} more of this kind [300 places in all]")
+
+
+def test_places_of_a_part_are_written_once() -> None:
+    wheres = ["row 3", "row 5 of validation", "row 8 of validation", "line 2 of a.jsonl", "column x", "column y"]
+    found = [Finding("c", "text is empty", where, "It is left out.") for where in wheres]
+    told = "row 3, row 5, 8 of validation, line 2 of a.jsonl, column x, column y"
+    assert grouped(found, places=6) == [f"6× text is empty [{told}]. It is left out."]

@@ -186,6 +186,14 @@ def test_a_name_like_no_other_points_to_the_list() -> None:
     assert "forge-tui models" in caught.value.fix
 
 
+def test_a_part_of_the_catalog_is_the_same_as_in_the_whole(repository: Path) -> None:
+    whole = read_catalog(repository / "profiles" / "models")
+    assert whole == catalog()
+    for data in TASK_DATA:
+        assert models_for(data.id) == tuple(model for model in whole if data.id in model.tasks)
+    assert all(find_model(model.id.upper()) == model for model in whole)
+
+
 def test_weights() -> None:
     assert weights_bytes(1_000, 2.0) == 2_000
     assert weights_bytes(3, 0.5) == 2
