@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -10,6 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from forge_tui.machine_watch import MachineWatch
+
+# Seconds in which a second ctrl+c leaves.
+_SECOND_TIME = 3.0
 
 
 class ForgeApp(App[str]):
@@ -24,13 +28,15 @@ class ForgeApp(App[str]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_keys", "keys", key_display="?", id="app.keys"),
-        Binding("ctrl+c", "leave", "quit", show=False, id="app.interrupt", priority=True),
+        Binding("f1,w", "show_terms", "terms", show=False, tooltip="what the words here mean", id="app.terms"),
+        Binding("ctrl+c", "interrupt", "quit", show=False, id="app.interrupt", priority=True),
     ]
 
     def __init__(self, wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> None:
         super().__init__(ansi_color=None)
         self._wizard_data, self._wizard, self._run_id = wizard_data, wizard, run_id
         self.machine = MachineWatch()
+        self._interrupted = 0.0
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
@@ -60,9 +66,26 @@ class ForgeApp(App[str]):
 
         self.push_screen(WizardScreen(data, at))
 
+    def action_interrupt(self) -> None:
+        """Ctrl-C leaves home at once; elsewhere the second one does: the first may have been a slip."""
+        from forge_tui.screens.home import HomeScreen
+
+        if isinstance(self.screen, HomeScreen) or time.monotonic() - self._interrupted < _SECOND_TIME:
+            self.exit()
+        self._interrupted = time.monotonic()
+        self.notify("ctrl+c again leaves; runs go on, answers are kept.", timeout=_SECOND_TIME)
+
     def action_leave(self) -> None:
         """Close the app; runs go on."""
         self.exit()
+
+    def action_show_terms(self) -> None:
+        """Explain the words of the present screen, and all others."""
+        from forge_tui.screens.text import TextScreen
+        from forge_tui.terms import term_lines
+
+        seen = "\n".join(strip.text for strip in self.screen._compositor.render_strips())
+        self.push_screen(TextScreen("What the words mean", term_lines(seen)))
 
     def action_show_keys(self) -> None:
         """List the keys of the present screen."""
@@ -80,7 +103,7 @@ class ForgeApp(App[str]):
             named.add(binding.id)
             area = binding.id.partition(".")[0]
             yield SystemCommand(
-                f"{area}: {binding.description}",
+                f"{area}: {binding.description[:1].upper()}{binding.description[1:]}",
                 binding.tooltip or f"key {self.get_key_display(binding)}",
                 lambda action=binding.action, node=node: self.call_later(self.run_action, action, node),
             )
