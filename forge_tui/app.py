@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from forge_tui.machine_watch import MachineWatch
+from forge_tui.settings import Look
+from forge_tui.themes import THEMES, theme_for
 
 # Seconds in which a second ctrl+c leaves.
 _SECOND_TIME = 3.0
@@ -25,6 +29,8 @@ class ForgeApp(App[str]):
     Screen { layout: vertical; }
     Footer { height: 1; }
     Toast { width: auto; max-width: 95%; }
+    ForgeApp:nocolor OptionList > .option-list--option-highlighted { text-style: bold reverse; }
+    ForgeApp:nocolor DataTable > .datatable--cursor { text-style: bold reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_keys", "keys", key_display="?", id="app.keys"),
@@ -32,11 +38,23 @@ class ForgeApp(App[str]):
         Binding("ctrl+c", "interrupt", "quit", show=False, id="app.interrupt", priority=True),
     ]
 
-    def __init__(self, wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None) -> None:
+    def __init__(
+        self,
+        wizard_data: str | None = None,
+        wizard: bool = False,
+        run_id: str | None = None,
+        look: Look | None = None,
+    ) -> None:
         super().__init__(ansi_color=None)
+        look = look or Look()
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = theme_for(look.theme, os.environ)
+        self.set_keymap(dict(look.keys))
         self._wizard_data, self._wizard, self._run_id = wizard_data, wizard, run_id
         self.machine = MachineWatch()
         self._interrupted = 0.0
+        self._clashes: set[str] = set()
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
@@ -79,6 +97,17 @@ class ForgeApp(App[str]):
         """Close the app; runs go on."""
         self.exit()
 
+    def _use_theme(self, name: str) -> None:
+        self.theme = name
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Say once which keys of settings.toml two actions of a screen share."""
+        ids = sorted(binding.id for binding in clashed_bindings if binding.id)
+        if ids and ids[0] not in self._clashes:
+            self._clashes.update(ids)
+            told = "another action has this key here, see [keys] in settings.toml"
+            self.notify(f"{', '.join(ids)}: {told}", markup=False)
+
     def action_show_terms(self) -> None:
         """Explain the words of the present screen, and all others."""
         from forge_tui.screens.text import TextScreen
@@ -95,6 +124,10 @@ class ForgeApp(App[str]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Everything on a key of this screen is in the palette too."""
+        for name in THEMES:
+            if name != self.theme:
+                told = f'until the end; for good: theme = "{name}" in settings.toml'
+                yield SystemCommand(f"theme: {name.capitalize()}", told, lambda name=name: self._use_theme(name))
         named: set[str] = set()
         for active in screen.active_bindings.values():
             binding, node = active.binding, active.node

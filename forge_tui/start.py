@@ -21,10 +21,14 @@ def run_app(wizard_data: str | None = None, wizard: bool = False, run_id: str | 
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "20")
     from forge_tui.app import ForgeApp
+    from forge_tui.keymap import check_keymap
     from forge_tui.paths import forge_home
+    from forge_tui.settings import read_look
 
-    forge_home()  # a folder that cannot be made is told now, on the plain terminal
-    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id)
+    forge_home()  # a folder that cannot be made is told now, on the plain terminal, as are mistakes in the settings
+    look = read_look()
+    check_keymap(look.keys)
+    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id, look=look)
     farewell = app.run(mouse=False)
     if farewell:
         print(farewell)
