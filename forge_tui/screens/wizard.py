@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from copy import deepcopy
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -81,6 +82,7 @@ class WizardScreen(Screen[None]):
         self._before: Draft | None = None
         self._started = False
         self._listing: Key | None = None
+        self._first_rows: list[ModelRow] = []
 
     def compose(self) -> ComposeResult:
         yield Line("", id="steps")
@@ -321,17 +323,27 @@ class WizardScreen(Screen[None]):
         """Make the plan of the answers so far, then go on."""
         session, worker, tell = self.session, get_current_worker(), self.app.call_from_thread
         try:
-            plan = make_plan(session.request(), self._look_at_machine(), session.profile)
-            spec_of(plan)
+            machine, request = self._look_at_machine(), session.request()
+            plan = make_plan(request, machine, session.profile)
+            rows = [row_of(plan, session.draft.model)]
+            if find_place(then)[0].id != "model":
+                spec_of(plan)
+            elif not plan.recommendation.is_local:  # what can be started at once stands beside it
+                preset = session.task.default_model
+                rows.append(
+                    row_of(make_plan(replace(request, model=preset, method=None), machine, session.profile), preset)
+                )
         except ForgeError as error:
             tell(self._refuse, error, worker)
             return
-        tell(self._planned, plan, key, then, worker, resumed)
+        tell(self._planned, plan, rows, key, then, worker, resumed)
 
-    def _planned(self, plan: Plan, key: Key, then: str, worker: Worker[None], resumed: bool) -> None:
+    def _planned(
+        self, plan: Plan, rows: list[ModelRow], key: Key, then: str, worker: Worker[None], resumed: bool
+    ) -> None:
         if worker.is_cancelled or key != self.session.plan_for():
             return
-        self.session.plan, self.session.plan_key = plan, key
+        self.session.plan, self.session.plan_key, self._first_rows = plan, key, rows
         if then == self._at:
             self._refresh()
         else:
@@ -344,7 +356,7 @@ class WizardScreen(Screen[None]):
             return
         is_other = (self._listing or session.models_key or ())[:-1] != wanted[:-1]
         if session.plan is not None and (is_other or not session.models):
-            session.models = [row_of(session.plan, session.draft.model)]
+            session.models = self._first_rows
         self._listing = wanted
         self._list_models(wanted)
 

@@ -29,11 +29,18 @@ def model_question(session: Session) -> Question:
         "Which model to start from?",
         why,
         (*(Choice(row.id, row_text(row, session.width), detail(row)) for row in rows), *own),
-        proposed=session.draft.model or (session.models[0].id if session.models else None),
+        proposed=session.draft.model or _startable(session),
         typed=session.find,
         placeholder="a part of the name, licence or size",
         header=header(session.width),
     )
+
+
+def _startable(session: Session) -> str | None:
+    """The first model that is here and fits: the recommended one, else what can be trained without a download."""
+    rows = session.models
+    able = (row.id for row in rows if row.plan.recommendation.is_local and not row.plan.is_too_large)
+    return next(able, rows[0].id if rows else None)
 
 
 def _takes_folders(session: Session) -> bool:

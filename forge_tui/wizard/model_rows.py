@@ -67,7 +67,7 @@ def model_rows(wanted: Wanted) -> Iterator[ModelRow]:
         yield _row(recommended, first, True, "", found.model_reason)
     known = list(models_for(first.task.id))
     known = list(ordered(known, wanted.hardware)) if wanted.hardware is not None else known
-    local = [each.id for each in known if is_local(each)]
+    local = sorted((each.id for each in known if is_local(each)), key=lambda name: not name.startswith("preset:"))
     names = [*([wanted.own] if wanted.own else []), *local, *others, *(each.id for each in known)]
     for name in dict.fromkeys(names):
         made = _plan(wanted, name) if name != recommended else None
