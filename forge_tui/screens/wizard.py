@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from copy import deepcopy
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -12,30 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
-from textual.worker import Worker, WorkerState, get_current_worker
 
-from backends.contract import DatasetProfile, ForgeError
-from backends.formats.checks import check
-from forge_tui.planning import Plan, make_plan, spec_of
-from forge_tui.previews import preview_lines
+from backends.contract import ForgeError
 from forge_tui.questions import BACK, NEXT, PLAN, PROFILE, START, STAY, STEPS, Place
+from forge_tui.screens.wizard_work import WizardWork
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.question_view import QuestionView
 from forge_tui.wizard.draft import Draft, delete_draft, drafts, save_draft
 from forge_tui.wizard.flow import before, find_place, following, is_place, missing
 from forge_tui.wizard.goal import GO_ON
-from forge_tui.wizard.model_rows import ModelRow, Wanted, model_rows, row_of
+from forge_tui.wizard.model_rows import ModelRow
 from forge_tui.wizard.rows import findings, head, is_readable
-from forge_tui.wizard.session import Key, Session
-
-# Seconds that a look at the machine may take before a plan is made without it.
-_PATIENCE = 2.0
-_PROGRESS_SECONDS = 0.25
-_ROWS_AT_ONCE = 12
-
-
-class _Left(Exception):
-    """The person went elsewhere while data was checked."""
+from forge_tui.wizard.session import Session
 
 
 def _key(key: str, name: str, what: str, told: str = "", show: bool = True) -> Binding:
@@ -81,12 +67,12 @@ class WizardScreen(Screen[None]):
         self._at = ""
         self._before: Draft | None = None
         self._started = False
-        self._listing: Key | None = None
         self._first_rows: list[ModelRow] = []
 
     def compose(self) -> ComposeResult:
         yield Line("", id="steps")
         yield QuestionView(id="question")
+        yield WizardWork(self.session)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -103,6 +89,11 @@ class WizardScreen(Screen[None]):
             self._go(self._first if is_place(self._first) else "rows", resumed=True)
 
     @property
+    def workshop(self) -> WizardWork:
+        """What works out what the questions need."""
+        return self.query_one(WizardWork)
+
+    @property
     def view(self) -> QuestionView:
         """What shows the question."""
         return self.query_one(QuestionView)
@@ -115,10 +106,9 @@ class WizardScreen(Screen[None]):
         self.session.width = min(self.app.size.width, QuestionView.MOST_COLUMNS) - 4
         self._at = name
         if place.id == "model":
-            self._begin_models()
-        elif self._listing is not None:
-            self.workers.cancel_group(self, "models")
-            self._listing = None
+            self.workshop.list_models(self._first_rows)
+        else:
+            self.workshop.stop("models")
         question = place.question(self.session)
         number = STEPS.index(place.step) + 1
         steps = "  ".join(f"{at} {name.upper() if at == number else name}" for at, name in enumerate(STEPS, 1))
@@ -134,9 +124,6 @@ class WizardScreen(Screen[None]):
         if self._at:
             self._show(self._at, again=True)
 
-    def _refresh(self) -> None:
-        self._show(self._at, again=True)
-
     @property
     def _place(self) -> Place:
         return find_place(self._at)[0]
@@ -151,7 +138,7 @@ class WizardScreen(Screen[None]):
         place.typed(self.session, event.text)
         self.view.show_answers(place.question(self.session))
         if place.id == "setting" and not self.session.is_planned:
-            self._plan(self._at, self.session.plan_for())
+            self.workshop.plan(self._at, self.session.plan_for())
 
     @on(QuestionView.Answered)
     def _answered(self, event: QuestionView.Answered) -> None:
@@ -203,10 +190,10 @@ class WizardScreen(Screen[None]):
         """Show a question as soon as what it needs is known; one that was passed already is gone back to."""
         need = missing(self.session, name)
         if need == PROFILE:
-            self._check(name, resumed)
+            self.workshop.check(name, resumed)
             return
         if need == PLAN:
-            self._plan(name, self.session.plan_for(), resumed)
+            self.workshop.plan(name, self.session.plan_for(), resumed)
             return
         target = need or name
         if resumed:
@@ -221,8 +208,7 @@ class WizardScreen(Screen[None]):
 
     def action_back(self) -> None:
         """To the question before; from the first one back to where the wizard was opened."""
-        self.workers.cancel_group(self, "check")
-        self.workers.cancel_group(self, "plan")
+        self.workshop.stop("check", "plan")
         closed = self._place.closed
         if closed is not None and closed(self.session):
             self._show(self._at)
@@ -271,132 +257,59 @@ class WizardScreen(Screen[None]):
         title, lines = look_lines(self.session, self._place.id, self.view.highlighted)
         self.app.push_screen(TextScreen(title, lines))
 
-    # --- what is worked out beside the screen ------------------------------------------------------------------------
+    # --- what was worked out beside the screen -----------------------------------------------------------------------
 
-    @work(thread=True, exclusive=True, group="check", exit_on_error=False)
-    def _check(self, then: str, resumed: bool = False) -> None:
-        """Check the data beside the screen, then go on; new data is first looked at without answers about columns."""
-        session, worker = self.session, get_current_worker()
-        anew = session.profile is None
-        key, tell = session.check_key(anew), self.app.call_from_thread
-        tell(self.view.say, "checking the data …")
-        shown = time.monotonic()
+    @on(WizardWork.Progressed)
+    def _progressed(self, event: WizardWork.Progressed) -> None:
+        if not event.is_stale:
+            self.view.say(event.line)
+            if event.told:
+                self.view.tell(event.told)
 
-        def first(profile: DatasetProfile) -> None:
-            tell(self.view.tell, (head(profile), *preview_lines(profile)))
-
-        def progress(share: float) -> None:
-            nonlocal shown
-            if worker.is_cancelled:
-                raise _Left
-            if time.monotonic() - shown >= _PROGRESS_SECONDS:
-                shown = time.monotonic()
-                tell(self.view.say, f"checking the data … {share:.0%}")
-
-        try:
-            profile = check(session.check_request(first, progress, anew))
-        except _Left:
-            return
-        except ForgeError as error:
-            tell(self._refuse, error, worker)
-            return
-        tell(self._checked, profile, key, then, worker, resumed)
-
-    def _checked(
-        self, profile: DatasetProfile, key: Key, then: str, worker: Worker[None], resumed: bool = False
-    ) -> None:
-        """Go on from a check, unless another answer or escape came in between."""
-        if worker.is_cancelled:
+    @on(WizardWork.Checked)
+    def _checked(self, event: WizardWork.Checked) -> None:
+        """Go on from a check; of data that cannot be read at all it is said what is wrong with it."""
+        if event.is_stale:
             return
         is_new = self.session.profile is None
-        self.session.keep_profile(profile, key)
+        self.session.keep_profile(event.profile, event.key)
         self.session.forget_missing_columns()
-        if is_new and not is_readable(profile):
+        if is_new and not is_readable(event.profile):
             self._show("data")
-            self.view.tell((head(profile), *findings(profile)))
+            self.view.tell((head(event.profile), *findings(event.profile)))
             self.session.profile = None
             return
-        self._go(then, resumed)
+        self._go(event.then, event.resumed)
 
-    @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
-    def _plan(self, then: str, key: Key, resumed: bool = False) -> None:
-        """Make the plan of the answers so far, then go on."""
-        session, worker, tell = self.session, get_current_worker(), self.app.call_from_thread
-        try:
-            machine, request = self._look_at_machine(), session.request()
-            plan = make_plan(request, machine, session.profile)
-            rows = [row_of(plan, session.draft.model)]
-            if find_place(then)[0].id != "model":
-                spec_of(plan)
-            elif not plan.recommendation.is_local:  # what can be started at once stands beside it
-                preset = session.task.default_model
-                rows.append(
-                    row_of(make_plan(replace(request, model=preset, method=None), machine, session.profile), preset)
-                )
-        except ForgeError as error:
-            tell(self._refuse, error, worker)
+    @on(WizardWork.Planned)
+    def _planned(self, event: WizardWork.Planned) -> None:
+        if event.is_stale or event.key != self.session.plan_for():
             return
-        tell(self._planned, plan, rows, key, then, worker, resumed)
-
-    def _planned(
-        self, plan: Plan, rows: list[ModelRow], key: Key, then: str, worker: Worker[None], resumed: bool
-    ) -> None:
-        if worker.is_cancelled or key != self.session.plan_for():
-            return
-        self.session.plan, self.session.plan_key, self._first_rows = plan, key, rows
-        if then == self._at:
-            self._refresh()
+        self.session.plan, self.session.plan_key, self._first_rows = event.plan, event.key, event.rows
+        if event.then == self._at:
+            self._show(self._at, again=True)
         else:
-            self._go(then, resumed)
+            self._go(event.then, event.resumed)
 
-    def _begin_models(self) -> None:
-        """Begin the list anew where it would be another one; the model of the plan stands in it at once."""
-        session, wanted = self.session, self.session.models_for()
-        if wanted in (session.models_key, self._listing):
+    @on(WizardWork.Listed)
+    def _listed(self, event: WizardWork.Listed) -> None:
+        if event.is_stale:
             return
-        is_other = (self._listing or session.models_key or ())[:-1] != wanted[:-1]
-        if session.plan is not None and (is_other or not session.models):
-            session.models = self._first_rows
-        self._listing = wanted
-        self._list_models(wanted)
-
-    @work(thread=True, exclusive=True, group="models", exit_on_error=False)
-    def _list_models(self, key: Key) -> None:
-        """Plan with each model beside the screen; the list grows as plans are made."""
-        session, worker, tell = self.session, get_current_worker(), self.app.call_from_thread
-        assert session.profile is not None
-        own = session.draft.model
-        wanted = Wanted(session.request(), session.profile, self._look_at_machine(), dict(session.methods), own)
-        rows: list[ModelRow] = []
-        for row in model_rows(wanted):
-            if worker.is_cancelled:
-                return
-            rows.append(row)
-            if len(rows) in (1, 4) or len(rows) % _ROWS_AT_ONCE == 0:
-                tell(self._listed, list(rows), None, worker)
-        tell(self._listed, rows, key, worker)
-
-    def _listed(self, rows: list[ModelRow], key: Key | None, worker: Worker[None]) -> None:
-        if worker.is_cancelled:
-            return
-        if key is not None or {row.id for row in self.session.models} <= {row.id for row in rows}:
-            self.session.models = rows
-        if key is not None:
-            self.session.models_key, self._listing = key, None
+        if event.key is not None or {row.id for row in self.session.models} <= {row.id for row in event.rows}:
+            self.session.models = event.rows
+        if event.key is not None:
+            self.session.models_key = event.key
         if self._at == "model":
             self.view.show(self._place.question(self.session), again=True)
 
-    def _look_at_machine(self):  # type: ignore[no-untyped-def]
-        sample = self.app.machine.latest(_PATIENCE)  # type: ignore[attr-defined]
-        self.session.hardware = sample.hardware if sample is not None else None
-        return self.session.hardware
+    @on(WizardWork.Refused)
+    def _refused(self, event: WizardWork.Refused) -> None:
+        if not event.is_stale:
+            self._refuse(event.error)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Work that ended unforeseen says so, instead of seeming to go on for ever."""
-        if event.state is WorkerState.ERROR:
-            error = event.worker.error
-            what = {"check": "The data could not be checked"}.get(event.worker.group, "No plan could be made")
-            self._refuse(ForgeError(what, f"{type(error).__name__}: {error}", "Report it."))
+    @on(WizardWork.Broke)
+    def _broke(self, event: WizardWork.Broke) -> None:
+        self._refuse(event.error)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -405,33 +318,21 @@ class WizardScreen(Screen[None]):
         plan = self.session.plan
         if not self._started and plan is not None:
             self._started = True
-            self._launch(plan)
+            self.workshop.start(plan)
 
-    @work(thread=True, exclusive=True, group="start", exit_on_error=False)
-    def _launch(self, plan: Plan) -> None:
-        """Start it beside the screen: its processes are waited for."""
-        from forge_tui.runs.store import start_run
-
-        try:
-            files = start_run(spec_of(plan), plan.device.visible or None)
-        except ForgeError as error:
-            self.app.call_from_thread(self._not_started, error)
-            return
-        self.app.call_from_thread(self._launched, files.folder.name)
-
-    def _not_started(self, error: ForgeError) -> None:
+    @on(WizardWork.NotStarted)
+    def _not_started(self, event: WizardWork.NotStarted) -> None:
         self._started = False
-        self._refuse(error)
+        self._refuse(event.error)
 
-    def _launched(self, run_id: str) -> None:
+    @on(WizardWork.Started)
+    def _run_started(self, event: WizardWork.Started) -> None:
         delete_draft(self.session.draft)
         self.dismiss()
-        self.app.open_run(run_id)  # type: ignore[attr-defined]
+        self.app.open_run(event.run_id)  # type: ignore[attr-defined]
 
-    def _refuse(self, error: ForgeError, worker: Worker[None] | None = None) -> None:
+    def _refuse(self, error: ForgeError) -> None:
         """Say what is wrong with an answer, and take it back."""
-        if worker is not None and worker.is_cancelled:
-            return
         if self._before is not None:
             self.session.draft, self._before = self._before, None
         self._show(self._at, again=True)

@@ -41,8 +41,9 @@ class QuestionView(Vertical):
     MOST_COLUMNS = 90
     DEFAULT_CSS = """
     QuestionView { height: 1fr; }
-    QuestionView #ask { text-style: bold; }
-    QuestionView #why { color: $text-muted; max-height: 2; }
+    QuestionView #ask { text-style: bold; padding: 0 1; }
+    QuestionView #why { color: $text-muted; max-height: 2; padding: 0 1; }
+    QuestionView #empty { padding: 0 1; }
     QuestionView #body { height: 1fr; }
     QuestionView #answers { height: auto; max-height: 60%; }
     QuestionView Input, QuestionView Input:focus { border: none; height: 1; margin: 0 1; background: $surface; }
@@ -105,8 +106,8 @@ class QuestionView(Vertical):
         before = self.highlighted if again else None
         was_typed = again and self._question.typed is not None and question.typed is not None
         self._question, self._told = question, None
-        self.query_one("#ask", Line).show(f" {question.ask}")
-        self.query_one("#why", Line).show(f" {question.why}")
+        self.query_one("#ask", Line).show(question.ask)
+        self.query_one("#why", Line).show(question.why)
         self._head(question)
         field, options = self.query_one(AnswerField), self.query_one(AnswerList)
         field.display = question.typed is not None
@@ -131,7 +132,7 @@ class QuestionView(Vertical):
 
     def say(self, why: str) -> None:
         """What is going on, in place of why it is asked."""
-        self.query_one("#why", Line).show(f" {why}")
+        self.query_one("#why", Line).show(why)
 
     def tell(self, lines: tuple[str, ...]) -> None:
         """Tell these lines, until another answer is highlighted."""
@@ -143,7 +144,7 @@ class QuestionView(Vertical):
         header, empty = self.query_one("#header", Line), self.query_one("#empty", Line)
         header.show(f"  {question.header}".rstrip())
         header.display = bool(question.header)
-        empty.show(f" {question.empty}")
+        empty.show(question.empty)
         empty.display = bool(question.empty)
 
     def _fill(self, question: Question, keep: str | None) -> None:

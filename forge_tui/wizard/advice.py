@@ -198,7 +198,7 @@ def advice_question(session: Session) -> Question:
             Choice(each.approach.id, _approach_row(each, width), tuple(_detail(advice, each))) for each in shown_ones
         ),
         proposed=_proposed(session, shown_ones),
-        header=f"{'':<{width}}  {'data':<11} {'first result':<16} {'cost':<24} consistency",
+        header=f"{'':<{width}}  {'data':<11} {'first result':<16} {'cost':<13} consistency",
         told=tuple(_remarks(advice)),
     )
 
@@ -219,7 +219,7 @@ def _label(ranked: Ranked) -> str:
 def _approach_row(each: Ranked, width: int) -> str:
     short = each.approach.short
     return (
-        f"{_label(each):<{width}}  {each.data:<11} {short['time']:<16} {short['cost']:<24} "
+        f"{_label(each):<{width}}  {each.data:<11} {short['time']:<16} {short['cost']:<13} "
         f"{each.approach.comparison['consistency']}"
     )
 

@@ -363,7 +363,7 @@ def test_escape_during_a_check_is_obeyed(
 ) -> None:
     from threading import Event
 
-    from forge_tui.screens import wizard
+    from forge_tui.screens import wizard_work as wizard
 
     go_on, check = Event(), wizard.check
 
@@ -607,7 +607,7 @@ def test_a_fault_in_the_check_does_not_look_like_a_long_check(
     def broken(*arguments: Any) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr("forge_tui.screens.wizard.check", broken)
+    monkeypatch.setattr("forge_tui.screens.wizard_work.check", broken)
 
     async def script(person: Any) -> None:
         await person.see("The data could not be checked", "ZeroDivisionError: a fault of ours")
