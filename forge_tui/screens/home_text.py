@@ -22,7 +22,7 @@ _NEXT = (
     ("t", "the one-minute demo"),
 )
 _INVITATION = (
-    ("t", "the one-minute demo: trains on a bundled sample, no network and no GPU needed"),
+    ("t", "the one-minute demo: trains on a bundled sample, needs no network, no GPU"),
     ("d", "start from a data file of yours: it is looked at before anything starts"),
     ("a", "advice: should I train at all? eleven questions, each may be left open"),
     ("n", "new model: I know what I want"),

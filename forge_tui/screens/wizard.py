@@ -198,7 +198,7 @@ class WizardScreen(Screen[None]):
         target = need or name
         if resumed:
             self._trail = before(self.session, target)
-        elif target in self._trail:
+        elif target in self._trail and (find_place(target)[0].in_order or target == self._trail[-1]):
             del self._trail[self._trail.index(target) :]
         elif target != self._at and self._at:
             self._trail.append(self._at)

@@ -84,7 +84,7 @@ class QuestionView(Vertical):
         yield Line("", id="why", classes="-wrapped")
         with Container(id="body"):
             with Vertical(id="answers"):
-                field = AnswerField(id="path")
+                field = AnswerField(id="path", select_on_focus=False)
                 field.cursor_blink = False
                 yield field
                 yield Line("", id="header")
@@ -142,7 +142,7 @@ class QuestionView(Vertical):
 
     def _head(self, question: Question) -> None:
         header, empty = self.query_one("#header", Line), self.query_one("#empty", Line)
-        header.show(f"  {question.header}".rstrip())
+        header.show(f" {question.header}".rstrip())
         header.display = bool(question.header)
         empty.show(question.empty)
         empty.display = bool(question.empty)
