@@ -27,13 +27,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """One question; `typed` is the text of its field, None where nothing is typed."""
+    """One question; `typed` is the text of its field, None where nothing is typed.
+
+    With `replaces` the text is selected, so that what is typed stands in its place.
+    """
 
     ask: str
     why: str
     choices: tuple[Choice, ...] = ()
     proposed: str | None = None
     typed: str | None = None
+    replaces: bool = False
     placeholder: str = ""
     header: str = ""
     empty: str = ""

@@ -115,6 +115,8 @@ class QuestionView(Vertical):
         if question.typed is not None and not was_typed:
             field.value = question.typed
             field.cursor_position = len(question.typed)
+            if question.replaces:
+                field.action_select_all()
         self._fill(question, before)
         options.display = bool(question.choices)
         if not was_typed:

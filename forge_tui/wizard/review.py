@@ -122,6 +122,7 @@ def save_question(session: Session) -> Question:
         "Into which file?",
         "forge-tui train FILE starts it, here or where data and model are under the same names.",
         typed=f"{spec_of(session.plan).name}.toml",
+        replaces=True,
         placeholder="the name of a new file",
     )
 
@@ -148,6 +149,7 @@ def name_question(session: Session) -> Question:
         "How shall the run be called?",
         "The name stands in lists and in commands: forge-tui watch NAME.",
         typed=spec_of(session.plan).name,
+        replaces=True,
         placeholder="empty takes the name of the data",
     )
 

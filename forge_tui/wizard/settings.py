@@ -149,7 +149,8 @@ def setting_question(session: Session) -> Question:
     """One setting; what memory and time become of it is shown as it is typed."""
     entry = _entry(session)
     assert session.plan is not None
-    value = shown_value(_value(session, entry))
+    present = _value(session, entry)
+    value = shown_value(present) if present is not None else ""
     choices: tuple[str, ...] = entry.metadata["choices"] or (("yes", "no") if isinstance(entry.default, bool) else ())
     own = (Choice(_AS_PLANNED, "as recommended"),) if session.argument in session.draft.settings else ()
     told = (f"✗ {session.refused}",) if session.refused else memory_lines(session)
@@ -160,6 +161,7 @@ def setting_question(session: Session) -> Question:
         (*(Choice(each, each) for each in choices), *own),
         proposed=value if choices else None,
         typed=None if choices else (session.trying if session.trying is not None else value),
+        replaces=True,
         placeholder="empty takes the recommended value",
         header=time,
         told=(*told, *_detail(session, entry)[1:2]),
@@ -196,7 +198,12 @@ def take_setting(session: Session, key: str) -> str:
         assert session.plan is not None
         value = _parsed(session, key)
         planned = session.plan.settings.get(name)
-        is_same = session.trying is None and planned is not None and shown_value(planned.value) == key
+        is_same = (
+            session.trying is None
+            and planned is not None
+            and planned.value is not None
+            and shown_value(planned.value) == key
+        )
         if not (is_same and name not in session.draft.settings):
             session.draft.settings[name] = value
     session.trying, session.refused = None, ""
