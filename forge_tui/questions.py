@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 STEPS = ("goal", "data", "advice", "model", "settings", "review")
 # What an answer leads to, beside the place of another question.
-NEXT, BACK, STAY, START = "next", "back", "stay", "start"
+NEXT, BACK, STAY, START, QUEUE = "next", "back", "stay", "start", "queue"
 # What must be known before a question can be asked: the profile of the data, that of data which was given, a plan.
 PROFILE, SEEN, PLAN = "profile", "seen", "plan"
 

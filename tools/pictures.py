@@ -131,7 +131,7 @@ async def _run() -> None:
 
     machine.Machine.sample = _pretend(Hardware.from_json(json.loads(json.dumps(_HARDWARE))))  # type: ignore[method-assign]
     start_run = store.start_run
-    store.start_run = lambda spec, device=None: start_run(spec)  # the GPU is made up, so that the run is on the CPU
+    store.start_run = lambda spec, device=None, queue=False: start_run(spec)  # on the CPU: the GPU is made up
     app = ForgeApp(look=Look(theme="dark"))
     async with app.run_test(size=SIZE) as pilot:
         await _wizard(_Photographer(app, pilot))

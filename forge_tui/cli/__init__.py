@@ -64,7 +64,19 @@ def open_app(wizard_data: str | None = None, wizard: bool = False, run_id: str |
 def main() -> None:
     """Run a command; errors a person can act on are shown once, here, without a traceback."""
     # Each registers its commands.
-    from forge_tui.cli import advising, checking, data, estimating, machine, models, planning, runs, training, using  # noqa: F401
+    from forge_tui.cli import (  # noqa: F401
+        advising,
+        checking,
+        data,
+        estimating,
+        line,
+        machine,
+        models,
+        planning,
+        runs,
+        training,
+        using,
+    )
     from forge_tui.cli.output import show_error
 
     for stream in (sys.stdout, sys.stderr):

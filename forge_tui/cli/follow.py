@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from backends.contract import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, RunFiles
+from backends.contract import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, RunFiles, read_json
 from forge_tui.cli.output import say, score, show
 from forge_tui.formatting import duration
 from forge_tui.runs.status import Status, condition
@@ -28,13 +28,17 @@ class Follower:
         self.last_line = 0.0
         self.values: dict[str, float] = {}
         self.held_back: Mapping[str, Any] | None = None
+        self.waits_for = ""
 
     def run(self) -> int:
         """Follow to the end: 0 when finished or stopped as asked, 1 when it failed, 130 on Ctrl-C."""
         tail = LineTail(self.files.events)
         try:
             while True:
-                ended = not condition(self.files).status.is_alive
+                state = condition(self.files).status
+                ended = not state.is_alive
+                if state is Status.QUEUED:
+                    self._say_wait()
                 while True:
                     for event in new_events(tail):
                         self._event(event)
@@ -49,6 +53,15 @@ class Follower:
             name = self.files.folder.name
             say(f"\nThe run goes on. Come back with: forge-tui watch {name}   Stop it with: forge-tui stop {name}")
             return EXIT_INTERRUPTED
+
+    def _say_wait(self) -> None:
+        """Tell what a queued run waits for, when that changed."""
+        from forge_tui.cli.line import waits_in_full
+
+        told = waits_in_full(self.files)
+        if told != self.waits_for and (read_json(self.files.job) or {}).get("device_name"):
+            self.waits_for = told
+            say(f"queued: {told}")
 
     def _event(self, event: Mapping[str, Any]) -> None:
         if self.as_json:

@@ -36,6 +36,7 @@ def runs(json: Json = False) -> None:
     for run in summaries:
         share = run.progress
         result = scores(run.metrics, 2) if run.error is None else str(run.error.get("what"))
+        result = run.waits_for or result
         rows.append((run.name, run.task or "?", run.status, "" if share is None else f"{share:.0%}", result, run.id))
     if sys.stdout.isatty():  # there the names are enough to tell runs apart, or the beginnings of their ids
         names = [row[0] for row in rows]
@@ -48,15 +49,17 @@ def runs(json: Json = False) -> None:
 @app.command(name="show")
 def show_run(run: Run, json: Json = False) -> None:
     """Show one run: state, scores against the baseline, where its files are."""
+    from forge_tui.cli.line import waits_in_full
     from forge_tui.runs.store import find_run
     from forge_tui.runs.summary import summarise_run
 
-    summary = summarise_run(find_run(run))
+    files = find_run(run)
+    summary = summarise_run(files)
     if json:
         show_json(summary.to_json())
         return
     show(f"{summary.name}   {summary.task}   {summary.model}   {summary.method}")
-    show(f"status    {summary.status}")
+    show(f"status    {summary.status}" + (f", {waits_in_full(files)}" if summary.waits_for else ""))
     if summary.step is not None:
         show(f"step      {summary.step:,} of {summary.total_steps or '?'}")
     show(f"started   {summary.started or 'unknown'}   ended {summary.ended or 'not yet'}")
@@ -113,12 +116,14 @@ def stop(
 ) -> None:
     """Save a checkpoint and stop; waits until it is done and never kills unless told to."""
     from forge_tui.runs.control import request_stop
-    from forge_tui.runs.status import condition
+    from forge_tui.runs.status import Status, condition
     from forge_tui.runs.store import find_run
 
     files = find_run(run)
+    waits = condition(files).status is Status.QUEUED
     request_stop(files, now)
-    say("stopping after the present step" + (", killing after 5 s" if now else "; Ctrl-C stops waiting, not the stop"))
+    after = "killing after 5 s" if now else "Ctrl-C stops waiting, not the stop"
+    say("leaving the line" if waits else f"stopping after the present step; {after}")
     try:
         while condition(files).status.is_alive:
             time.sleep(_LOOK_SECONDS)
@@ -162,7 +167,10 @@ def _newest_checkpoint(files: RunFiles) -> int | None:
 
 @app.command()
 def resume(
-    run: Run, detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False, json: Json = False
+    run: Run,
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Wait in line until no other run is on the device.")] = False,
+    json: Json = False,
 ) -> None:
     """Go on with a run that ended before its time, from its last checkpoint, and follow it."""
     from forge_tui.cli.training import follow_to_end
@@ -171,7 +179,7 @@ def resume(
 
     files = find_run(run)
     step = _newest_checkpoint(files)
-    attempt = resume_run(files)
+    attempt = resume_run(files, queue)
     say(f"attempt {attempt} " + (f"goes on from step {step}" if step else "starts from the beginning: no checkpoint"))
     if detach:
         return

@@ -46,12 +46,15 @@ def train(
     download: asked.Download = False,
     name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; print the run's id.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Wait in line until no other run is on the device.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events, or the new run, as JSON.")] = False,
 ) -> None:
     """Start a run and follow it; Ctrl-C leaves it going."""
     from forge_tui.hardware import probe
     from forge_tui.planning import check_spec, plan_run
+    from forge_tui.runs.company import when_runs_ended
 
+    hardware = when_runs_ended(probe()) if queue else probe()
     given = {
         "--data": data,
         "--task": task,
@@ -71,7 +74,7 @@ def train(
                 "Change the spec file, or leave it out.",
             )
         wanted = read_spec(typed_path(spec))
-        planned = check_spec(replace(wanted, name=name) if name else wanted, probe())
+        planned = check_spec(replace(wanted, name=name) if name else wanted, hardware)
     elif data is None:
         raise UsageError(
             "There is nothing to train on",
@@ -92,12 +95,12 @@ def train(
             download=download,
             name=name,
         )
-        planned = plan_run(request, hardware=probe())
+        planned = plan_run(request, hardware=hardware)
     for line in grouped(planned.profile.warnings):
         say(f"! {line}")
     roles = ", ".join(f"{role} = {column}" for role, column in planned.spec.columns.items())
     say(f"{planned.task.id} on {planned.profile.usable_rows:,} rows ({roles}) with {planned.spec.model}")
-    _start_and_follow(planned.spec, detach, json, planned.device)
+    _start_and_follow(planned.spec, detach, json, planned.device, queue)
 
 
 @app.command()
@@ -115,10 +118,18 @@ def demo(
     _start_and_follow(planned.spec, detach, json)
 
 
-def _start_and_follow(spec: RunSpec, detach: bool, json: bool, device: Device | None = None) -> None:
+def _start_and_follow(
+    spec: RunSpec, detach: bool, json: bool, device: Device | None = None, queue: bool = False
+) -> None:
+    from forge_tui.logind import logout_warning
+    from forge_tui.runs.company import company
     from forge_tui.runs.store import start_run
 
-    files = start_run(spec, device.visible if device is not None else None)
+    if warning := logout_warning():
+        say(f"! {warning}")
+    if device is not None and not queue and (others := company(device)):
+        say(f"! {device.name} is used by {', '.join(others)} too; --queue waits until no other run is there")
+    files = start_run(spec, device.visible if device is not None else None, queue)
     if detach:
         if json:
             show_json({"id": files.folder.name, "path": str(files.folder)})

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backends.contract import ForgeError, RunFiles, read_json, write_json
+from forge_tui.runs import queue as line
 from forge_tui.runs.launch import launch
 from forge_tui.runs.lock import take_lock
 from forge_tui.runs.process import marked_processes, send_signal
@@ -41,13 +42,15 @@ def request_stop(files: RunFiles, now: bool = False) -> None:
 def request_checkpoint(files: RunFiles) -> None:
     """Ask a running trainer for a checkpoint after its present step."""
     state = _alive(files, "checkpoint")
+    if state.status is Status.QUEUED:
+        raise ForgeError("There is nothing to save yet", "the run waits in line for its device", "See: forge-tui queue")
     _write_request(files, state, "checkpoint")
     if not send_signal(state.job.get("supervisor"), signal.SIGUSR1):
         send_signal(state.job.get("trainer"), signal.SIGUSR1)
 
 
-def resume_run(files: RunFiles) -> int:
-    """Start the next attempt of a run that ended before its time; returns its number.
+def resume_run(files: RunFiles, queue: bool = False) -> int:
+    """Start the next attempt of a run that ended before its time; returns its number; with `queue` it waits in line.
 
     Raises ForgeError for a run that is alive, that finished, or that belongs to another machine.
     """
@@ -63,7 +66,11 @@ def resume_run(files: RunFiles) -> int:
         )
     read_settings()  # a mistake in there is told now, not by a supervisor that nobody hears
     attempt = state.attempt + 1
-    launch(files, take_lock(files.lock), attempt)
+    lock = take_lock(files.lock)
+    line.leave(files)  # of an attempt that was killed in line
+    if queue:
+        line.enqueue(files)
+    launch(files, lock, attempt)
     wait_until(lambda: condition(files).attempt == attempt, _START_SECONDS)
     return attempt
 

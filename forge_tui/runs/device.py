@@ -18,12 +18,13 @@ CPU = "cpu"
 class RunDevice:
     """What a run trains on: `id` is a GPU's UUID or `cpu`, None where the driver cannot be asked.
 
-    `variables` are what the trainer's environment must say for it.
+    `variables` are what the trainer's environment must say for it, `name` is what people call it.
     """
 
     id: str | None
     told: str
     variables: dict[str, str]
+    name: str = "CPU"
 
 
 def device_of_run(reading: GpuReading, planned: str | None = None) -> RunDevice:
@@ -35,18 +36,18 @@ def device_of_run(reading: GpuReading, planned: str | None = None) -> RunDevice:
     if planned:
         return _as_planned(reading, planned)
     if gpus is None:
-        return RunDevice(None if reading.problems else CPU, "no GPU can be asked for", {})
+        return RunDevice(None if reading.problems else CPU, "no GPU can be asked for", {}, _unasked(reading))
     if not gpus:
         return RunDevice(CPU, "CPU: there is no GPU that can be used", {})
     chosen = choose_device(Hardware(gpus=gpus))
-    return _on(chosen.visible, f"{chosen.name}: {chosen.reason}")
+    return _on(chosen.visible, f"{chosen.name}: {chosen.reason}", chosen.name)
 
 
 def _as_planned(reading: GpuReading, planned: str) -> RunDevice:
     gpus = reading.gpus or ()
     gpu = next((each for each in gpus if planned in (each.uuid, str(each.index))), None)
     if gpu is not None and gpu_lost(gpu.index) not in reading.problems:
-        return _on(planned, f"GPU {gpu.index}, as planned")
+        return _on(planned, f"GPU {gpu.index}, as planned", f"GPU {gpu.index}")
     now = ", ".join(_named(each) for each in gpus if each is not gpu) or "no GPU"
     why = "it was there when the run was planned, and the driver does not show it now"
     if gpu is not None:
@@ -59,8 +60,12 @@ def _as_planned(reading: GpuReading, planned: str) -> RunDevice:
     )
 
 
-def _on(visible: str, told: str) -> RunDevice:
-    return RunDevice(visible, told, {VARIABLE: visible})
+def _unasked(reading: GpuReading) -> str:
+    return "a device that the driver does not name" if reading.problems else "CPU"
+
+
+def _on(visible: str, told: str, name: str) -> RunDevice:
+    return RunDevice(visible, told, {VARIABLE: visible}, name)
 
 
 def _named(gpu: Gpu) -> str:

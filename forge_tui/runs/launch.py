@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from backends.contract import RunFiles
+from forge_tui.logind import scope
 
 # Kept so that ended supervisors are reaped and no warning is raised about those still at work.
 _started: list[subprocess.Popen[bytes]] = []
@@ -22,7 +23,7 @@ def launch(files: RunFiles, lock: int, attempt: int, device: str | None = None) 
     log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "forge_tui.runs.supervisor", *arguments],
+            [*scope(), sys.executable, "-m", "forge_tui.runs.supervisor", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -28,7 +28,7 @@ def take_lock(path: Path) -> int:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
+            break
         except BlockingIOError:
             if time.monotonic() > deadline:
                 os.close(descriptor)
@@ -38,11 +38,19 @@ def take_lock(path: Path) -> int:
             time.sleep(0.02)
         except OSError as error:
             os.close(descriptor)
-            raise ForgeError(
-                "This file system cannot lock files",
-                f"{os.strerror(error.errno or errno.ENOLCK)} at {path}; without locks a run's state cannot be told",
-                "Set FORGE_HOME to a folder on a local disk.",
-            ) from None
+            raise _no_locks(f"{os.strerror(error.errno or errno.ENOLCK)} at {path}") from None
+    if not is_locked(path):
+        os.close(descriptor)
+        raise _no_locks(f"a lock on {path} is given and not seen by others")
+    return descriptor
+
+
+def _no_locks(why: str) -> ForgeError:
+    return ForgeError(
+        "This file system cannot lock files",
+        f"{why}; without locks a run's state cannot be told",
+        "Set FORGE_HOME to a folder on a local disk.",
+    )
 
 
 def is_locked(path: Path) -> bool:

@@ -12,6 +12,7 @@ from backends.contract import RunFiles, read_json
 from forge_tui.runs import readings
 from forge_tui.runs.lock import is_locked
 from forge_tui.runs.process import boot_id, host_name
+from forge_tui.runs.queue import is_queued
 from forge_tui.runs.tail import last_events
 
 # The end of an event log that tells the state; a metrics event has about 250 bytes.
@@ -21,6 +22,7 @@ EVENT_BYTES = 1 << 14
 class Status(StrEnum):
     """The states of a run that a person can tell apart."""
 
+    QUEUED = "queued"
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
@@ -34,7 +36,7 @@ class Status(StrEnum):
     @property
     def is_alive(self) -> bool:
         """Whether processes of the run are at work on this machine."""
-        return self in (Status.STARTING, Status.RUNNING, Status.STOPPING)
+        return self in (Status.QUEUED, Status.STARTING, Status.RUNNING, Status.STOPPING)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def condition(files: RunFiles) -> Condition:
         status = _from_end(ended, events, request)
     elif locked:
         status = _while_alive(events, request)
+        if status in (Status.STARTING, Status.RUNNING) and is_queued(files):
+            status = Status.QUEUED
     elif _finished(events):
         status = Status.FINISHED
     elif job and job.get("boot_id") != boot_id():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backends.contract import ForgeError, RunFiles, RunSpec, UsageError, nearest
 from forge_tui.paths import runs_folder
+from forge_tui.runs import queue as line
 from forge_tui.runs.launch import launch
 from forge_tui.runs.lock import take_lock
 from forge_tui.settings import read_settings
@@ -19,10 +20,11 @@ RESERVE_BYTES = 256 * 1024
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
 
 
-def start_run(spec: RunSpec, device: str | None = None) -> RunFiles:
+def start_run(spec: RunSpec, device: str | None = None, queue: bool = False) -> RunFiles:
     """Write the folder of a new run and start its supervisor and trainer; returns once they are under way.
 
     `device` is the UUID of the GPU that the run was planned for; without one it takes the best there is when it starts.
+    With `queue` it waits in line for its device, without it it begins at once, whoever else is there.
     The lock is taken before the folder has its name, so that no reader ever sees a run that nobody holds.
     """
     import secrets
@@ -50,6 +52,8 @@ def start_run(spec: RunSpec, device: str | None = None) -> RunFiles:
         _write_private(files.spec, request)
         _write_private(files.reserve, os.urandom(RESERVE_BYTES))
         final = RunFiles(root / run_id)
+        if queue:
+            line.enqueue(final)
         os.rename(hidden, final.folder)
     except OSError as error:
         shutil.rmtree(hidden, ignore_errors=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from backends.contract import RunFiles, read_json
 from forge_tui.runs import readings
+from forge_tui.runs.queue import wait_line
 from forge_tui.runs.status import Condition, Status, condition
 
 
@@ -36,10 +37,12 @@ class RunSummary:
     baseline_name: str | None
     error: Mapping[str, Any] | None
     path: str
+    waits_for: str | None = None  # what a queued run waits for, in words for people
 
     def to_json(self) -> dict[str, Any]:
         """The object of `runs --json` and `show --json`."""
-        return {**self.__dict__, "status": str(self.status)}
+        shown = {name: value for name, value in self.__dict__.items() if name != "waits_for"}
+        return {**shown, "status": str(self.status)}
 
     @property
     def progress(self) -> float | None:
@@ -100,6 +103,7 @@ def summarise_run(files: RunFiles, known: Condition | None = None) -> RunSummary
         baseline_name=readings.text(report.get("baseline_name")),
         error=state.error,
         path=str(files.folder),
+        waits_for=wait_line(files) if state.status is Status.QUEUED else None,
     )
 
 

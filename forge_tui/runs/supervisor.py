@@ -17,15 +17,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backends.contract import EXIT_FAILED, ForgeError, RunFiles, read_json, write_json
+from backends.contract import EXIT_DONE, EXIT_FAILED, ForgeError, RunFiles, read_json, write_json
 from forge_tui.nvml import Nvml
 from forge_tui.paths import library_folder
+from forge_tui.runs import queue
 from forge_tui.runs.device import RunDevice, device_of_run
 from forge_tui.runs.process import RUN_MARKER, boot_id, host_name, identity, marked_processes
 from forge_tui.settings import read_settings
 from profiles.hardware import Gpu
 
 GPU_SECONDS = 5.0
+QUEUE_SECONDS = 1.0
 KILL_SECONDS = 5.0
 _WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -75,17 +77,28 @@ class Supervisor:
         self._write_job(command, None)
         try:
             device = self._device()
+            self._write_job(command, None, device)
+            if queue.is_queued(self.files):
+                held = self._wait_in_line(device)
+                if held is None:
+                    self._write_exit(EXIT_DONE)
+                    return
+                self.planned = device.id if device.variables else None
+                device = self._device()  # a GPU can be gone by now
+                self._write_job(command, None, device)
+            else:
+                held = queue.hold_device(self.files, device.id)
         except ForgeError as error:
             print(f"{error.what}: {error.why}", file=sys.stderr)
+            queue.leave(self.files)
             self._write_exit(EXIT_FAILED, error)
             return
-        self._write_job(command, None, device)
         try:
             trainer = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 process_group=0,
-                pass_fds=[self.lock],
+                pass_fds=[self.lock, held],
                 cwd=self.files.folder,
                 env={**trainer_environment(self.files, self.attempt), **device.variables},
             )
@@ -98,6 +111,23 @@ class Supervisor:
         signal.signal(signal.SIGUSR1, lambda received, frame: None)
         self._write_exit(self._watch(trainer))
         self._end_left_over()
+
+    def _wait_in_line(self, device: RunDevice) -> int | None:
+        """The held device when its turn came; None when the run was told to stop, or its place was taken away."""
+        waited_for = (signal.SIGTERM, signal.SIGINT)
+        signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
+        try:
+            while not self.pending and queue.is_queued(self.files):
+                held = queue.take_turn(self.files, device.id)
+                if held is not None:
+                    return held
+                if signal.sigtimedwait(waited_for, QUEUE_SECONDS) is not None:
+                    break
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, waited_for)
+        queue.leave(self.files)
+        self.asked_to_stop = True
+        return None
 
     def _device(self) -> RunDevice:
         """Look for the device now; a GPU that was planned for and is gone raises ForgeError."""
@@ -135,6 +165,7 @@ class Supervisor:
 
     def _write_job(self, command: list[str], trainer: int | None, device: RunDevice | None = None) -> None:
         before = read_json(self.files.job) or {}
+        started = None if queue.is_queued(self.files) else now()  # the time in line is none of the training
         content = {
             "boot_id": boot_id(),
             "host": host_name(),
@@ -143,8 +174,9 @@ class Supervisor:
             "command": command,
             "attempt": self.attempt,
             "device": device.id if device is not None else None,
-            "started": now(),
-            "first_started": before.get("first_started") or now(),
+            "device_name": device.name if device is not None else None,
+            "started": started,
+            "first_started": before.get("first_started") or started,
         }
         self._write(self.files.job, content)
 

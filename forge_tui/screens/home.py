@@ -76,6 +76,8 @@ class HomeScreen(Screen[None]):
         Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
+        Binding("less_than_sign", "move(-1)", "sooner", key_display="<", show=False, id="queue.sooner"),
+        Binding("greater_than_sign", "move(1)", "later", key_display=">", show=False, id="queue.later"),
         Binding("x", "delete", "delete", id="run.delete"),
         Binding("q", "app.leave", "quit", id="app.quit"),
     ]
@@ -270,7 +272,8 @@ class HomeScreen(Screen[None]):
         run = self._chosen()
         if run is None:
             return
-        if not run.status.is_alive or await is_sure(self.app, f"Stop {run.name}? A checkpoint is kept."):
+        question = f"Take {run.name} out of the line?" if run.waits_for else f"Stop {run.name}? A checkpoint is kept."
+        if not run.status.is_alive or await is_sure(self.app, question):
             await self._try(request_stop, run)
 
     @work(exclusive=True, group="action")
@@ -291,6 +294,15 @@ class HomeScreen(Screen[None]):
         question = "with its checkpoints and its model"
         if run is not None and await is_sure(self.app, f"Delete {run.name} {question}?"):
             await self._try(delete_run, run)
+
+    @work(exclusive=True, group="action")
+    async def action_move(self, places: int) -> None:
+        """Move the chosen run in the line of those that wait."""
+        from forge_tui.runs.queue import move
+
+        run = self._chosen()
+        if run is not None:
+            await self._try(lambda files: move(files, places), run)
 
     async def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> None:
         """Do it beside the screen: a start is waited for, and a large folder takes its time to go."""

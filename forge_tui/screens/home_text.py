@@ -75,6 +75,8 @@ def _fit(text: str, width: int) -> str:
 
 
 def _result(run: RunSummary) -> str:
+    if run.waits_for is not None:
+        return run.waits_for
     if run.error is not None:
         return str(run.error.get("what"))
     if not run.metrics:

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from backends.contract import ForgeError
-from forge_tui.questions import BACK, NEXT, PLAN, PROFILE, START, STAY, STEPS, Place
+from forge_tui.questions import BACK, NEXT, PLAN, PROFILE, QUEUE, START, STAY, STEPS, Place
 from forge_tui.screens.wizard_work import WizardWork
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.question_view import QuestionView
@@ -177,8 +177,8 @@ class WizardScreen(Screen[None]):
             self.session.saved = ""
         if to == STAY:
             self._show(name, again=place.id != "data")
-        elif to == START:
-            self._start()
+        elif to in (START, QUEUE):
+            self._start(queue=to == QUEUE)
         elif to == BACK:
             self._go(self._trail[-1] if self._trail else "goal")
         else:
@@ -286,6 +286,7 @@ class WizardScreen(Screen[None]):
         if event.is_stale or event.key != self.session.plan_for():
             return
         self.session.plan, self.session.plan_key, self._first_rows = event.plan, event.key, event.rows
+        self.session.remarks = event.remarks
         if event.then == self._at:
             self._show(self._at, again=True)
         else:
@@ -313,12 +314,12 @@ class WizardScreen(Screen[None]):
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
-        """Start the run, once however often enter was pressed."""
+    def _start(self, queue: bool) -> None:
+        """Start the run or queue it, once however often enter was pressed."""
         plan = self.session.plan
         if not self._started and plan is not None:
             self._started = True
-            self.workshop.start(plan)
+            self.workshop.start(plan, queue)
 
     @on(WizardWork.NotStarted)
     def _not_started(self, event: WizardWork.NotStarted) -> None:

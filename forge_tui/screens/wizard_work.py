@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from textual import work
@@ -24,6 +25,18 @@ from profiles.hardware import Hardware
 _PATIENCE = 2.0
 _PROGRESS_SECONDS = 0.25
 _ROWS_AT_ONCE = 12
+
+
+def _remarks(plan: Plan) -> Iterator[str]:
+    """Who else is on the device, and whether a run would end at logout."""
+    from forge_tui.logind import logout_warning
+    from forge_tui.runs.company import company
+
+    others = company(plan.device)
+    if others:
+        yield f"{plan.device.name} is used by {', '.join(others)} too; queue waits until no other run is there"
+    if warning := logout_warning():
+        yield warning
 
 
 class _Left(Exception):
@@ -62,11 +75,17 @@ class WizardWork(Widget):
             self.profile, self.key, self.then, self.resumed = profile, key, then, resumed
 
     class Planned(Found):
-        """A plan was made, for the question `then`; `rows` are those with which a list of models begins."""
+        """A plan was made, for the question `then`.
 
-        def __init__(self, plan: Plan, rows: list[ModelRow], key: Key, then: str, resumed: bool) -> None:
+        `rows` are those with which a list of models begins, `remarks` what is said of the machine before a start.
+        """
+
+        def __init__(
+            self, plan: Plan, rows: list[ModelRow], remarks: tuple[str, ...], key: Key, then: str, resumed: bool
+        ) -> None:
             super().__init__()
-            self.plan, self.rows, self.key, self.then, self.resumed = plan, rows, key, then, resumed
+            self.plan, self.rows, self.remarks = plan, rows, remarks
+            self.key, self.then, self.resumed = key, then, resumed
 
     class Listed(Found):
         """More models were planned with; `key` is there when these are all."""
@@ -161,7 +180,8 @@ class WizardWork(Widget):
         except ForgeError as error:
             self.post_message(self.Refused(error))
             return
-        self.post_message(self.Planned(plan, rows, key, then, resumed))
+        remarks = session.remarks if find_place(then)[0].id == "setting" else tuple(_remarks(plan))
+        self.post_message(self.Planned(plan, rows, remarks, key, then, resumed))
 
     def list_models(self, first: list[ModelRow]) -> None:
         """Begin the list of models anew where it would be another one; it begins with the `first` rows."""
@@ -191,12 +211,12 @@ class WizardWork(Widget):
         self.post_message(self.Listed(rows, key))
 
     @work(thread=True, exclusive=True, group="start", exit_on_error=False)
-    def start(self, plan: Plan) -> None:
-        """Start the run of a plan; its processes are waited for."""
+    def start(self, plan: Plan, queue: bool) -> None:
+        """Start the run of a plan, or put it in line for its device; its processes are waited for."""
         from forge_tui.runs.store import start_run
 
         try:
-            files = start_run(spec_of(plan), plan.device.visible or None)
+            files = start_run(spec_of(plan), plan.device.visible or None, queue)
         except ForgeError as error:
             self.post_message(self.NotStarted(error))
             return

@@ -15,13 +15,13 @@ from forge_tui.formatting import counted
 from forge_tui.paths import typed_path
 from forge_tui.plan_report import memory_text, time_text
 from forge_tui.planning import Plan, spec_of, too_large
-from forge_tui.questions import BACK, START, Choice, Question
+from forge_tui.questions import BACK, QUEUE, START, Choice, Question
 from forge_tui.spec_files import write_spec
 from forge_tui.wizard.session import Session
 from forge_tui.wizard.settings import shown_value
 from profiles.options import gib
 
-_START, SAVE, NAME = "start", "save", "name"
+_START, _QUEUE, SAVE, NAME = "start", "queue", "save", "name"
 _CHANGE = (
     ("goal", "the goal"),
     ("data", "the data"),
@@ -42,12 +42,13 @@ def review_question(session: Session) -> Question:
         "It goes on when you leave or lose the connection.",
         (
             Choice(_START, "start"),
+            Choice(_QUEUE, f"queue: wait in line until no other run is on {plan.device.name}"),
             Choice(SAVE, "save the spec to a file: forge-tui train FILE starts it"),
             Choice(NAME, f"name: {spec.name}"),
             *(Choice(place, f"change {what}") for place, what in _CHANGE),
         ),
         proposed=_START,
-        told=tuple(review_lines(plan, spec)),
+        told=(*(f"! {remark}" for remark in session.remarks), *review_lines(plan, spec)),
     )
 
 
@@ -104,12 +105,12 @@ def _typed(value: Any) -> str:
 
 def take_review(session: Session, key: str) -> str:
     """Start the run, or open what shall be done or changed."""
-    if key != _START:
+    if key not in (_START, _QUEUE):
         return key
     assert session.plan is not None
     if session.plan.is_too_large:
         raise too_large(session.plan)
-    return START
+    return START if key == _START else QUEUE
 
 
 # --- saving and naming ---------------------------------------------------------------------------------------------

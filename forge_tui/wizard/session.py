@@ -39,6 +39,7 @@ class Session:
     profile_key: Key | None = None
     plan: Plan | None = None
     plan_key: Key | None = None
+    remarks: tuple[str, ...] = ()
     models: list[ModelRow] = field(default_factory=list)
     models_key: Key | None = None
     methods: dict[str, str] = field(default_factory=dict)

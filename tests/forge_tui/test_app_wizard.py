@@ -346,6 +346,20 @@ def test_the_spec_can_be_saved_instead(home: Any, here: Path, drive: Callable[..
     assert read_spec(here / "table.toml").columns == {"target": "answer"} and list_runs() == []
 
 
+def test_a_run_can_wait_in_line(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    other = home.begin()
+
+    async def script(person: Any) -> None:
+        await to_review(person)
+        await person.see("CPU is used by", "queue waits until no other run is there")
+        await choose(person, "queue: wait in line")
+        await person.arrive("MonitorScreen")
+        await person.see("queued")
+
+    drive(script, wizard=True, wizard_data="table.csv")
+    assert [str(condition(files).status) for files in list_runs() if files.folder != other.folder] == ["queued"]
+
+
 def test_enter_pressed_twice_starts_one_run(home: Any, here: Path, drive: Callable[..., Any]) -> None:
     async def script(person: Any) -> None:
         await to_review(person)
