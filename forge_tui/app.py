@@ -49,7 +49,7 @@ class ForgeApp(App[str]):
         look = look or Look()
         for theme in THEMES.values():
             self.register_theme(theme)
-        self.theme = theme_for(look.theme, os.environ)
+        self.theme = theme_for(look.theme, os.environ, self.no_color)
         self.set_keymap(dict(look.keys))
         self._wizard_data, self._wizard, self._run_id = wizard_data, wizard, run_id
         self.machine = MachineWatch()

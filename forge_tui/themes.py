@@ -84,9 +84,11 @@ THEMES: Mapping[str, Theme] = {
 }
 
 
-def theme_for(wanted: str, variables: Mapping[str, str]) -> str:
-    """The theme that was set; on its own the terminal's colours where it has 16 or fewer, else the dark one."""
-    if wanted != AUTO:
-        return wanted
+def theme_for(wanted: str, variables: Mapping[str, str], no_color: bool = False) -> str:
+    """The theme that was set; on its own the terminal's colours where it has 16 or fewer, else the dark one.
+
+    Without colour the terminal's own are all alike, so that black and white stand in for them.
+    """
     many = "256color" in variables.get("TERM", "") or variables.get("COLORTERM", "") in ("truecolor", "24bit")
-    return "dark" if many else "terminal"
+    theme = wanted if wanted != AUTO else "dark" if many else "terminal"
+    return "high-contrast" if no_color and theme == "terminal" else theme

@@ -214,10 +214,10 @@ class QuestionView(Vertical):
         focused = self.screen.focused
         if focused is field and event.key in ("down", "up"):
             (options.action_cursor_down if event.key == "down" else options.action_cursor_up)()
-        elif focused is options and field.display and event.is_printable and event.character:
+        elif focused is options and field.display and event.is_printable and event.character not in (None, "?"):
             event.stop()
             field.focus()
-            field.insert_text_at_cursor(event.character)
+            field.insert_text_at_cursor(event.character or "")
 
     def read_on(self, pages: int) -> None:
         """Scroll what is told."""

@@ -167,6 +167,7 @@ def answer_submitted(session: Session, text: str, highlighted: str | None) -> st
 def take_answer(session: Session, key: str) -> str:
     """Keep the answer; in a row of questions go on with the next."""
     if key == HAS_DATA:
+        session.is_walking = False
         return HAS_DATA
     name = session.argument
     if key != UNKNOWN:

@@ -81,6 +81,9 @@ def test_the_keys_of_a_screen_stand_beside_their_ids(home: Any, drive: Callable[
 def test_a_terminal_of_few_colours_keeps_its_own(variables: dict[str, str], theme: str) -> None:
     assert theme_for("auto", variables) == theme
     assert theme_for("light", variables) == "light"
+    assert theme_for("auto", variables, no_color=True) == theme_for("auto", variables).replace(
+        "terminal", "high-contrast"
+    )
 
 
 def _luminance(colour: Color) -> float:
