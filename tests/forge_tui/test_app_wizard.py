@@ -15,8 +15,6 @@ from forge_tui.runs.status import condition
 from forge_tui.runs.store import list_runs
 from forge_tui.samples import sample_path
 
-SIZES = [(80, 24), (120, 40)]
-at_both_sizes = pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40"])
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
 
 
@@ -123,10 +121,7 @@ def only_spec() -> Any:
 # --- all the way -------------------------------------------------------------------------------------------------
 
 
-@at_both_sizes
-def test_from_an_empty_home_to_a_run_on_a_sample_table(
-    home: Any, here: Path, drive: Callable[..., Any], size: tuple[int, int]
-) -> None:
+def test_from_an_empty_home_to_a_run_on_a_sample_table(home: Any, here: Path, drive: Callable[..., Any]) -> None:
     async def script(person: Any) -> None:
         await open_wizard(person)
         await choose(person, "sample: Table: predict a class")
@@ -150,37 +145,11 @@ def test_from_an_empty_home_to_a_run_on_a_sample_table(
         await person.arrive("HomeScreen")
         await person.see("coffee_orders")
 
-    drive(script, size)
+    drive(script, (120, 40))
     spec = only_spec()
     assert (spec.task, spec.data) == ("tabular-classification", str(sample_path("tabular-classification")))
     assert spec.columns == {"target": "outcome"}
     assert spec.settings and set(spec.reasons) == set(spec.settings)
-
-
-def test_a_sample_of_tagged_words(home: Any, here: Path, drive: Callable[..., Any]) -> None:
-    async def script(person: Any) -> None:
-        await open_wizard(person)
-        await choose(person, "sample: Text: mark names and other parts")
-        await person.see(ROWS, "festival_notes.conll: conll, utf-8, 920 rows, 920 usable", "«Doreth/group»")
-        assert "Text: mark names and other parts: each word stands with its tag" in options(person)[1]
-        await person.press("r")
-        await person.see("Which column is the tokens?", "The words of each text, in order.")
-        assert proposed(person).startswith("tokens")
-        await walk(person, ROWS)
-        await choose(person, "tags")
-        await person.see("Which column is the tags?", "B-person where a name begins")
-        assert proposed(person).startswith("tags")
-        await walk(person, ROWS, ADVICE)
-        await walk(person, MODEL, SETTINGS, REVIEW)
-        await read(person, "tokens = tokens", "GiB: fits", "learning_rate = ")
-        await person.press("enter")
-        await person.arrive("MonitorScreen")
-        await person.see("festival_notes · token-classification · full")
-
-    drive(script, (80, 24))
-    spec = only_spec()
-    assert spec.columns == {"tokens": "tokens", "tags": "tags"} and set(spec.reasons) == set(spec.settings)
-    assert spec.settings["lowercase"] is False and "capital letters" in spec.reasons["lowercase"]
 
 
 def test_a_text_file_found_by_typing(home: Any, here: Path, drive: Callable[..., Any]) -> None:
@@ -206,23 +175,6 @@ def test_a_text_file_found_by_typing(home: Any, here: Path, drive: Callable[...,
 
     drive(script)
     assert only_spec().columns == {"text": "text", "label": "label"}
-
-
-def test_another_task_and_other_columns_than_proposed(home: Any, here: Path, drive: Callable[..., Any]) -> None:
-    async def script(person: Any) -> None:
-        await open_wizard(person)
-        await give(person, "table.csv")
-        await person.see(ROWS)
-        await change_to_size(person)
-        await choose(person, "yes, go on")
-        await person.see(ADVICE)
-        await walk(person, MODEL, SETTINGS, REVIEW)
-        await read(person, "target = size")
-        await person.press("enter")
-        await person.arrive("MonitorScreen")
-
-    drive(script)
-    assert (only_spec().task, only_spec().columns) == ("tabular-regression", {"target": "size"})
 
 
 def test_folders_are_descended_and_left_by_typing(home: Any, here: Path, drive: Callable[..., Any]) -> None:
