@@ -17,7 +17,7 @@ from forge_tui.screens.wizard_work import WizardWork
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.question_view import QuestionView
 from forge_tui.wizard.draft import Draft, delete_draft, drafts, save_draft
-from forge_tui.wizard.flow import before, find_place, following, is_place, missing
+from forge_tui.wizard.flow import before, find_place, following, missing, where_to_resume
 from forge_tui.wizard.goal import GO_ON
 from forge_tui.wizard.model_rows import ModelRow
 from forge_tui.wizard.rows import findings, head, is_readable
@@ -86,7 +86,7 @@ class WizardScreen(Screen[None]):
         else:
             self.session.typed = self.session.draft.data or ""
             self._show("data")
-            self._go(self._first if is_place(self._first) else "rows", resumed=True)
+            self._go(where_to_resume(self._first), resumed=True)
 
     @property
     def workshop(self) -> WizardWork:

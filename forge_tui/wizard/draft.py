@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -15,6 +16,7 @@ from backends.registry import TASKS
 from forge_tui.paths import forge_home
 
 _MOST_DRAFTS = 5
+_NAME = re.compile(r"20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])-([01]\d|2[0-3])[0-5]\d[0-5]\d-[0-9a-f]{4}")
 _KINDS: Mapping[str, type] = {"columns": dict, "answers": dict, "settings": dict}
 CLEAN, AS_IT_IS = "clean", "as-it-is"
 
@@ -114,7 +116,8 @@ def drafts() -> list[Draft]:
 def _paths() -> list[Path]:
     """The files of the drafts, the one that was changed last first."""
     try:
-        entries = [(os.stat(path).st_mtime, path) for path in _folder().glob("*.json")]
+        paths = [path for path in _folder().glob("*.json") if _NAME.fullmatch(path.stem)]
+        entries = [(os.stat(path).st_mtime, path) for path in paths]
     except OSError:
         return []
     return [path for _, path in sorted(entries, reverse=True)]

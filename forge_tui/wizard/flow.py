@@ -125,9 +125,16 @@ def find_place(name: str) -> tuple[Place, str]:
     return _BY_ID[id], argument
 
 
-def is_place(name: object) -> bool:
-    """Whether there is such a place."""
-    return isinstance(name, str) and name.partition(":")[0] in _BY_ID
+def where_to_resume(name: str) -> str:
+    """The question in order that a draft is gone on with: the one it was left at, or that which had opened it."""
+    place = _BY_ID.get(name.partition(":")[0])
+    if place is None:
+        return "rows"
+    return place.id if place.in_order else next(each.id for each in reversed(_of_step(place.step)))
+
+
+def _of_step(step: str) -> list[Place]:
+    return [place for place in PLACES if place.step == step and place.in_order]
 
 
 def following(session: Session, name: str) -> str:

@@ -34,9 +34,9 @@ _ROLES = {
     "hypothesis": "The second text, judged by the first.",
     "tokens": "The words of each text, in order.",
     "tags": "A tag for each word: B-person where a name begins, I-person inside of it, O outside.",
-    "context": "The text in which the answer stands.",
-    "question": "What is asked about it.",
-    "answers": "The answer, word for word as it stands in the text.",
+    "context": "The text that is asked about; the answer is a part of it.",
+    "question": "What is asked about the text.",
+    "answers": "The answer as it stands in the text; empty where the text has none.",
     "source": "What the model reads.",
 }
 _MOST_CLASSES = 8

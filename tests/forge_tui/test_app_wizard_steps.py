@@ -196,6 +196,7 @@ def test_drafts_that_cannot_be_read_are_left_aside(home: Any) -> None:
         save_draft(Draft(id=f"20260101-00000{number}-abcd", data=f"/data/{number}.csv"))
     folder = home.path / "drafts"
     assert len(list(folder.iterdir())) == 5
+    (folder / "notes.json").write_text(json.dumps({"data": "/data/n.csv"}))
     (folder / "20260102-000000-abcd.json").write_text("{")
     (folder / "20260103-000000-abcd.json").write_text(json.dumps({"data": "x.csv", "task": "no-such-task"}))
     (folder / "20260104-000000-abcd.json").write_text(json.dumps({"data": 7, "columns": [], "extra": 1}))
