@@ -10,13 +10,15 @@ from typing import Any
 import tomli_w
 
 from backends.contract import RunSpec, UsageError
-from forge_tui.finding_lines import for_screen
+from forge_tui.finding_lines import for_screen, grouped
 from forge_tui.formatting import counted
 from forge_tui.paths import typed_path
 from forge_tui.plan_report import memory_text, time_text
 from forge_tui.planning import Plan, spec_of, too_large
 from forge_tui.questions import BACK, QUEUE, START, Choice, Question
 from forge_tui.spec_files import write_spec
+from forge_tui.wizard.draft import CLEAN
+from forge_tui.wizard.rows import CLEANABLE
 from forge_tui.wizard.session import Session
 from forge_tui.wizard.settings import shown_value
 from profiles.options import gib
@@ -48,7 +50,7 @@ def review_question(session: Session) -> Question:
             *(Choice(place, f"change {what}") for place, what in _CHANGE),
         ),
         proposed=_START,
-        told=(*(f"! {remark}" for remark in session.remarks), *review_lines(plan, spec)),
+        told=(*(f"! {each}" for each in _warnings(session, plan)), *review_lines(plan, spec)),
     )
 
 
@@ -66,7 +68,6 @@ def review_lines(plan: Plan, spec: RunSpec) -> list[str]:
     usable = f"{profile.usable_rows:,} of {counted(profile.rows or 0, 'row')} can be used"
     strategy = f" by {spec.strategy}" if spec.strategy else ""
     return [
-        *(f"! {for_screen(warning)}" for warning in plan.warnings),
         f"task     {plan.task.title}{strategy}",
         f"data     {Path(spec.data).name}, {usable}{parts}",
         f"columns  {roles}",
@@ -83,6 +84,14 @@ def review_lines(plan: Plan, spec: RunSpec) -> list[str]:
         "spec.toml as it will be written:",
         *(f"  {line}" for line in tomli_w.dumps(spec.to_tables()).splitlines()),
     ]
+
+
+def _warnings(session: Session, plan: Plan) -> list[str]:
+    """What speaks against it, without what the rows were cleaned of."""
+    cleaned = CLEANABLE if session.draft.cleaning == CLEAN else ()
+    of_data = grouped([each for each in plan.profile.warnings if each.code not in cleaned])
+    told = set(grouped(plan.profile.warnings))
+    return [*session.remarks, *map(for_screen, of_data), *(each for each in plan.warnings if each not in told)]
 
 
 def command(plan: Plan, spec: RunSpec) -> str:

@@ -19,7 +19,7 @@ ACCEPT, OTHER_FILE, TASK, QUALITY = "accept", "data", "task", "quality"
 ROLE = "column:"
 # Faults that no task and no other column could mend.
 HOPELESS = ("no-rows", "nothing-to-learn", "no-classes", "invalid-json", "broken-archive")
-_CLEANABLE = {
+CLEANABLE = {
     "duplicate": "leave out rows that repeat another",
     "train-test-leak": "leave out evaluation rows that training has seen",
     "label-spellings": "merge labels that differ in case only",
@@ -122,10 +122,10 @@ _UNTOUCHED = "Your file is not changed; the run remembers what was chosen."
 
 def _cleaning(profile: DatasetProfile, chosen: str | None) -> str | None:
     """What could be cleaned, in words; None where nothing can and nothing was chosen."""
-    found = {finding.code for finding in (*profile.errors, *profile.warnings)} & set(_CLEANABLE)
+    found = {finding.code for finding in (*profile.errors, *profile.warnings)} & set(CLEANABLE)
     if not found and chosen is None:
         return None
-    return "; ".join(text for code, text in _CLEANABLE.items() if code in found) or "what was found before"
+    return "; ".join(text for code, text in CLEANABLE.items() if code in found) or "what was found before"
 
 
 def take_rows(session: Session, key: str) -> str:
@@ -172,8 +172,8 @@ def _spread(profile: DatasetProfile) -> list[str]:
     lengths = profile.stats.get("lengths")
     if lengths:
         lines.append(
-            f"length in tokens (about): half under {lengths['median']:,}, 95% under {lengths['p95']:,}, "
-            f"longest {lengths.get('max', lengths['p95']):,}"
+            f"length in {lengths.get('unit', 'tokens')} (about): half under {lengths['median']:,}, "
+            f"95% under {lengths['p95']:,}, longest {lengths['longest']:,}"
         )
     labels: Mapping[str, int] = profile.stats.get("labels") or {}
     if labels and profile.task is not None and find_data(profile.task).has_classes:
