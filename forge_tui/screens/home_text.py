@@ -8,6 +8,7 @@ from forge_tui.axes import tidy
 from forge_tui.formatting import duration, elapsed
 from forge_tui.plain import plain
 from forge_tui.runs.summary import RunSummary
+from forge_tui.wizard.draft import draft_text, drafts
 
 COLUMNS = (("name", 18), ("task", 16), ("status", 10), ("progress", 13), ("result", 22))
 
@@ -47,9 +48,6 @@ def next_lines(is_empty: bool, draft: str | None) -> list[str]:
 
 def newest_draft() -> str | None:
     """What was begun last and not started, in words."""
-    from forge_tui.wizard.draft import drafts
-    from forge_tui.wizard.goal import draft_text
-
     begun = drafts()
     return draft_text(begun[0]) if begun else None
 

@@ -113,6 +113,13 @@ def drafts() -> list[Draft]:
     return [draft for path in _paths() if (draft := _read(path)) is not None]
 
 
+def draft_text(draft: Draft) -> str:
+    """`go on: tickets.csv, text-classification, at settings`."""
+    data = Path(draft.data).name if draft.data else "no data yet"
+    task = draft.task or draft.goal
+    return f"go on: {', '.join(part for part in (data, task, f'at {draft.at}') if part)}"
+
+
 def _paths() -> list[Path]:
     """The files of the drafts, the one that was changed last first."""
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from backends.registry import TASKS, Task, find_task
 from forge_tui.formatting import duration
 from forge_tui.questions import NEXT, STAY, Choice, Question
-from forge_tui.wizard.draft import Draft, drafts
+from forge_tui.wizard.draft import Draft, draft_text, drafts
 from forge_tui.wizard.session import Session
 
 GO_ON = "draft:"
@@ -100,13 +100,6 @@ def _detail(task: Task) -> tuple[str, ...]:
         f"how much     {least.absolute:,} {least.unit} at the very least, {least.good:,} for a good start",
         f"it takes     {goal.takes}",
     )
-
-
-def draft_text(draft: Draft) -> str:
-    """`go on: tickets.csv, text-classification, at settings`."""
-    data = Path(draft.data).name if draft.data else "no data yet"
-    task = draft.task or draft.goal
-    return f"go on: {', '.join(part for part in (data, task, f'at {draft.at}') if part)}"
 
 
 def _draft_detail(draft: Draft) -> tuple[str, ...]:
