@@ -665,7 +665,7 @@ def test_leaving_a_running_run_says_how_to_come_back(home: Any, drive: Callable[
         await person.see("running")
         await person.press(key)
         await person.arrive("HomeScreen")
-        await person.see("tiny goes on. Come back here, or with: forge-tui watch", files.folder.name)
+        await person.see("tiny goes on. Come back here, or with:", "forge-tui watch", files.folder.name)
 
     drive(script)
     assert condition(files).status is Status.RUNNING
