@@ -357,9 +357,11 @@ def test_data_and_advice_look_as_ever(home: Any, drive: Callable[..., Any], size
         await choose(person, "sample: Table: predict a class")
         await person.see(ROWS)
         await person.settle()
+        await person.see("came back       646", "r roles")
         seen.append(person.text)
         await walk(person, ADVICE)
         await person.settle()
+        await person.see("Good practice", "e edit answers")
         seen.append(person.text)
 
     drive(script, size)
@@ -368,4 +370,4 @@ def test_data_and_advice_look_as_ever(home: Any, drive: Callable[..., Any], size
     if os.environ.get("FORGE_WRITE_GOLDEN"):
         GOLDEN.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    assert text.splitlines() == path.read_text(encoding="utf-8").splitlines()
