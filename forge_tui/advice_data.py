@@ -28,7 +28,7 @@ def answers_from(path: Path, given: Answers, on_progress: Callable[[float], None
     """Check the data and fill in what was not answered; answers given by hand win, and that is said."""
     asked = given.task if given.task in {data.id for data in TASK_DATA} else None
     profile = check(CheckRequest(path=path, task=asked, on_progress=on_progress))
-    known = _known(profile)
+    known = known_answers(profile)
     remarks = [
         f"you answered {key}={shown(getattr(given, key))}; the data says {shown(value)}"
         for key, value in known.items()
@@ -49,7 +49,7 @@ def answers_from(path: Path, given: Answers, on_progress: Callable[[float], None
     return FromData(answers, filled, profile, tuple(remarks))
 
 
-def _known(profile: DatasetProfile) -> dict[str, Any]:
+def known_answers(profile: DatasetProfile) -> dict[str, Any]:
     """What the data says; none usable because of errors says nothing of how many there are."""
     known: dict[str, Any] = {}
     if profile.task is not None:

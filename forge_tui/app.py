@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from forge_tui.machine_watch import MachineWatch
+from forge_tui.settings import Look
+from forge_tui.themes import THEMES, theme_for
+
+# Seconds in which a second ctrl+c leaves.
+_SECOND_TIME = 3.0
 
 
 class ForgeApp(App[str]):
@@ -21,10 +29,13 @@ class ForgeApp(App[str]):
     Screen { layout: vertical; }
     Footer { height: 1; }
     Toast { width: auto; max-width: 95%; }
+    ForgeApp:nocolor OptionList > .option-list--option-highlighted { text-style: bold reverse; }
+    ForgeApp:nocolor DataTable > .datatable--cursor { text-style: bold reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_keys", "keys", key_display="?", id="app.keys"),
-        Binding("ctrl+c", "leave", "quit", show=False, id="app.interrupt", priority=True),
+        Binding("f1,w", "show_terms", "terms", show=False, tooltip="what the words here mean", id="app.terms"),
+        Binding("ctrl+c", "interrupt", "quit", show=False, id="app.interrupt", priority=True),
     ]
 
     def __init__(
@@ -33,10 +44,18 @@ class ForgeApp(App[str]):
         wizard: bool = False,
         run_id: str | None = None,
         log: str | None = None,
+        look: Look | None = None,
     ) -> None:
         super().__init__(ansi_color=None)
+        look = look or Look()
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = theme_for(look.theme, os.environ, self.no_color)
+        self.set_keymap(dict(look.keys))
         self._wizard_data, self._wizard, self._run_id, self._foreign_log = wizard_data, wizard, run_id, log
         self.machine = MachineWatch()
+        self._interrupted = 0.0
+        self._clashes: set[str] = set()
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
@@ -71,15 +90,43 @@ class ForgeApp(App[str]):
 
         self.push_screen(MonitorScreen(LogSubject(Path(path)), leaves_app=True))
 
-    def open_wizard(self, data: str | None = None) -> None:
-        """Show the way from a data file to a started run."""
+    def open_wizard(self, data: str | None = None, at: str = "goal") -> None:
+        """Show the way to a started run, from one of its questions."""
         from forge_tui.screens.wizard import WizardScreen
 
-        self.push_screen(WizardScreen(data))
+        self.push_screen(WizardScreen(data, at))
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C leaves home at once; elsewhere the second one does: the first may have been a slip."""
+        from forge_tui.screens.home import HomeScreen
+
+        if isinstance(self.screen, HomeScreen) or time.monotonic() - self._interrupted < _SECOND_TIME:
+            self.exit()
+        self._interrupted = time.monotonic()
+        self.notify("ctrl+c again leaves; runs go on, answers are kept.", timeout=_SECOND_TIME)
 
     def action_leave(self) -> None:
         """Close the app; runs go on."""
         self.exit()
+
+    def _use_theme(self, name: str) -> None:
+        self.theme = name
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Say once which keys of settings.toml two actions of a screen share."""
+        ids = sorted(binding.id for binding in clashed_bindings if binding.id)
+        if ids and ids[0] not in self._clashes:
+            self._clashes.update(ids)
+            told = "another action has this key here, see [keys] in settings.toml"
+            self.notify(f"{', '.join(ids)}: {told}", markup=False)
+
+    def action_show_terms(self) -> None:
+        """Explain the words of the present screen, and all others."""
+        from forge_tui.screens.text import TextScreen
+        from forge_tui.terms import term_lines
+
+        seen = "\n".join(strip.text for strip in self.screen._compositor.render_strips())
+        self.push_screen(TextScreen("What the words mean", term_lines(seen)))
 
     def action_show_keys(self) -> None:
         """List the keys of the present screen."""
@@ -89,6 +136,10 @@ class ForgeApp(App[str]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Everything on a key of this screen is in the palette too."""
+        for name in THEMES:
+            if name != self.theme:
+                told = f'until the end; for good: theme = "{name}" in settings.toml'
+                yield SystemCommand(f"theme: {name.capitalize()}", told, lambda name=name: self._use_theme(name))
         named: set[str] = set()
         for active in screen.active_bindings.values():
             binding, node = active.binding, active.node
@@ -97,7 +148,7 @@ class ForgeApp(App[str]):
             named.add(binding.id)
             area = binding.id.partition(".")[0]
             yield SystemCommand(
-                f"{area}: {binding.description}",
+                f"{area}: {binding.description[:1].upper()}{binding.description[1:]}",
                 binding.tooltip or f"key {self.get_key_display(binding)}",
                 lambda action=binding.action, node=node: self.call_later(self.run_action, action, node),
             )

@@ -48,6 +48,12 @@ def verdict_text(memory: PlanMemory) -> str:
     return _VERDICTS[memory.verdict]
 
 
+def components_text(memory: PlanMemory) -> str:
+    """`weights 4.9 GiB, optimizer 0.6 GiB`, what takes most first."""
+    parts = sorted(memory.components.items(), key=lambda item: -item[1])
+    return ", ".join(f"{_NAMES[name]} {gib(size)}" for name, size in parts if size)
+
+
 def bar_lines(memory: PlanMemory, width: int, bar: str = "█") -> Iterator[str]:
     """A line with a bar for each component."""
     total = memory.total_bytes

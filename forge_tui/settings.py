@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from backends.contract import UsageError, nearest
 from forge_tui.paths import forge_home
 from profiles.prompting_cost import TokenPrices
+
+THEMES = ("auto", "dark", "light", "high-contrast", "terminal")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Settings:
     `price_per_million_tokens` that of a model that is prompted, `price_per_million_output_tokens` that of what it
     writes where that differs; all in one currency, whichever it is.
     `ascii` shows plots and frames without the signs of Unicode, or with them; unset the locale decides.
+    `theme` is one of THEMES; `keys` gives actions of the app, by their ids, other keys.
     """
 
     trainer_python: str = sys.executable
@@ -28,6 +33,16 @@ class Settings:
     price_per_million_tokens: float | None = None
     price_per_million_output_tokens: float | None = None
     ascii: bool | None = None
+    theme: str = "auto"
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the app looks and which keys it has."""
+
+    theme: str = "auto"
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,12 @@ def read_prices() -> Prices:
 def read_ascii() -> bool | None:
     """Whether only ASCII is to be shown, None where nothing is set; raises UsageError as `read_settings`."""
     return _read().ascii
+
+
+def read_look() -> Look:
+    """Theme and keys in settings.toml; raises UsageError as `read_settings`, but does not look for the interpreter."""
+    settings = _read()
+    return Look(settings.theme, settings.keys)
 
 
 def read_settings() -> Settings:
@@ -87,9 +108,27 @@ def _read() -> Settings:
         elif key.startswith("price_"):
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
                 raise UsageError(f"{path}: {key} is {value!r}", "it must be a number from 0", "Correct it.")
+        elif key == "keys":
+            if not isinstance(value, dict) or not all(isinstance(each, str) for each in _flat(value).values()):
+                what = "it must be a table of actions and keys"
+                raise UsageError(
+                    f"{path}: keys is {value!r}", what, 'Write it as [keys], and below it run.stop = "f8".'
+                )
+        elif key == "theme" and value not in THEMES:
+            raise UsageError(
+                f"{path}: there is no theme {value!r}", f"the themes are {', '.join(THEMES)}", "Name one of them."
+            )
         elif not isinstance(value, str):
             raise UsageError(f"{path}: {key} is {value!r}", "it must be a text in quotes", "Correct it.")
-    return Settings(**content)
+    return Settings(**{**content, **({"keys": _flat(content["keys"])} if "keys" in content else {})})
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """`run.stop = "f8"` as TOML reads it, a table in a table, under its whole name again."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return flat
 
 
 def not_startable(python: str, error: OSError) -> UsageError:

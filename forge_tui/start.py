@@ -23,13 +23,17 @@ def run_app(
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "20")
     from forge_tui.app import ForgeApp
+    from forge_tui.keymap import check_keymap
     from forge_tui.paths import forge_home
+    from forge_tui.settings import read_look
     from forge_tui.symbols import uses_ascii, write_ascii
 
-    forge_home()  # a folder that cannot be made is told now, on the plain terminal
+    forge_home()  # a folder that cannot be made is told now, on the plain terminal, as are mistakes in the settings
+    look = read_look()
+    check_keymap(look.keys)
     if uses_ascii():
         write_ascii()
-    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log)
+    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log, look=look)
     farewell = app.run(mouse=False)
     if farewell:
         print(farewell)

@@ -13,6 +13,9 @@ from backends.contract import DataError, ForgeError
 from forge_tui.finding_lines import grouped
 from forge_tui.plain import plain
 
+# A column that is cut keeps so much.
+_NARROWEST = 10
+
 
 def show_json(content: Any) -> None:
     """Print one JSON value on stdout; beyond ASCII it is escaped, so that no terminal control gets through."""
@@ -62,12 +65,20 @@ def show_error(error: ForgeError) -> None:
             say(f"  - {line}")
 
 
-def show_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns wide enough for their cells, the last one free."""
+def show_table(header: Sequence[str], rows: Iterable[Sequence[str]], shrink: Sequence[int] = ()) -> None:
+    """Columns wide enough for their cells, the last one free; on a terminal those of `shrink` are cut to fit it."""
     cells = [[plain(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
+    if sys.stdout.isatty():
+        over = sum(widths) + 2 * (len(widths) - 1) - _columns(sys.stdout)
+        for index in shrink:
+            less = max(0, min(over, widths[index] - _NARROWEST))
+            widths[index], over = widths[index] - less, over - less
     for row in cells:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        fitted = (
+            cell if len(cell) <= width else f"{cell[: width - 1]}…" for cell, width in zip(row, widths, strict=True)
+        )
+        line = "  ".join(cell.ljust(width) for cell, width in zip(fitted, widths, strict=True))
         sys.stdout.write(_fitted(line.rstrip(), sys.stdout, 4))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -48,8 +47,10 @@ def plan(
     """Say what to train and how, with the reasons: model, method, settings, memory; no run is started."""
     from backends.registry import is_trained
     from forge_tui.hardware import hardware_for
+    from forge_tui.paths import typed_path
     from forge_tui.plan_report import plan_json, plan_lines
-    from forge_tui.planning import make_plan, too_large
+    from forge_tui.planning import make_plan, spec_of, too_large
+    from forge_tui.spec_files import write_spec
 
     # Rows are many objects that live shortly and make no circles: looking for those takes a tenth of the time.
     gc.set_threshold(100_000, 20, 50)
@@ -100,7 +101,7 @@ def plan(
         raise typer.Exit(EXIT_TOO_LARGE)
     if output is not None:
         elsewhere = hardware.strip().lower() not in ("auto", "cpu")
-        _write_spec(made, output, elsewhere)
+        write_spec(spec_of(made, elsewhere), typed_path(output))
         if elsewhere:
             say(f"Data and model are needed on that machine under the same names: {_places(made)}")
         say(f"Start it{' there' if elsewhere else ''}: forge-tui train {output}")
@@ -118,27 +119,3 @@ def _places(made: Plan) -> str:
         is_folder = typed_path(model.id).is_dir()
         places.append(model.id if is_folder else f"{model.id} (by {download_command(model)})")
     return ", ".join(places)
-
-
-def _write_spec(made: Plan, output: str, elsewhere: bool) -> None:
-    """Write what `train` takes; a file that is there is left alone."""
-    import tomli_w
-
-    from forge_tui.paths import typed_path
-    from forge_tui.planning import spec_of
-
-    path = typed_path(output)
-    try:
-        text = tomli_w.dumps(spec_of(made, elsewhere).to_tables())
-        with open(path, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise UsageError(
-            f"{output} is there already", "a plan overwrites no file", "Give another name, or delete it first."
-        ) from None
-    except UnicodeEncodeError:
-        raise UsageError(
-            "The plan holds a name that is not text", f"a spec cannot hold {made.request.data!a}", "Rename the file."
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written", error.strerror or str(error), "Give another path.") from None

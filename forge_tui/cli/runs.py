@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import Annotated
 
@@ -16,6 +17,7 @@ RUN_HELP = "An id, the beginning of one, a name, or 'last'."
 Run = Annotated[str, typer.Argument(help=RUN_HELP)]
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 _LOOK_SECONDS = 0.2
+_ID_PREFIX = len("20260102-030405")
 
 
 @app.command()
@@ -37,6 +39,11 @@ def runs(json: Json = False) -> None:
         result = scores(run.metrics, 2) if run.error is None else str(run.error.get("what"))
         result = run.waits_for or result
         rows.append((run.name, run.task or "?", run.status, "" if share is None else f"{share:.0%}", result, run.id))
+    if sys.stdout.isatty():  # there the names are enough to tell runs apart, or the beginnings of their ids
+        names = [row[0] for row in rows]
+        told = [(row[0] if names.count(row[0]) == 1 else row[-1][:_ID_PREFIX], *row[1:-1]) for row in rows]
+        show_table(("run", "task", "status", "done", "result"), told, shrink=(4, 0, 1))
+        return
     show_table(("name", "task", "status", "done", "result", "id"), rows)
 
 

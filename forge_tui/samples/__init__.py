@@ -41,6 +41,11 @@ _MODELS: Mapping[str, str] = {
 }
 
 
+def has_sample(task_id: str) -> bool:
+    """Whether a task has a bundled sample."""
+    return task_id in _FILES
+
+
 def sample_path(task_id: str) -> Path:
     """The bundled sample of a task; raises UsageError with the nearest name for a task that is not known."""
     return Path(__file__).parent / _FILES[find_task(task_id).id]

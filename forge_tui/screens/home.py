@@ -13,7 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer
+from textual.widgets import DataTable, Footer, Static
+from textual.widgets.data_table import ColumnKey
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
@@ -22,7 +23,15 @@ from forge_tui.runs.process import host_name
 from forge_tui.runs.store import list_runs
 from forge_tui.runs.summary import RunSummary, SummaryCache
 from forge_tui.screens.confirm import is_sure
-from forge_tui.screens.home_text import COLUMNS, problem_line, run_cells
+from forge_tui.screens.home_text import (
+    COLUMNS,
+    WIDTHS,
+    column_widths,
+    newest_draft,
+    next_lines,
+    problem_line,
+    run_cells,
+)
 from forge_tui.widgets.gpu_gauges import GpuGauges
 from forge_tui.widgets.line import Line
 
@@ -31,7 +40,7 @@ if TYPE_CHECKING:
 
 RUNS_SECONDS = 2.0
 MACHINE_SECONDS = 10.0
-_NO_RUNS = "No runs yet: t shows the one-minute demo, n starts from a data file of yours."
+_LOW = 18  # rows
 
 
 class RunTable(DataTable[Text]):
@@ -52,13 +61,19 @@ class HomeScreen(Screen[None]):
     HomeScreen #program { width: 12; }
     HomeScreen #host { text-align: right; }
     HomeScreen #runs { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
-    HomeScreen #hint { color: $text-muted; }
+    HomeScreen #next { height: auto; padding: 0 1; }
+    HomeScreen.-empty #runs { display: none; }
+    HomeScreen.-empty #next { height: 1fr; }
+    HomeScreen.-low #next { display: none; }
+    HomeScreen.-low.-empty #next { display: block; }
     HomeScreen #problem { color: $text-warning; }
     HomeScreen #problem.-none { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "new model", id="app.new"),
-        Binding("t", "demo", "demo", id="app.demo"),
+        Binding("n", "new", "new model", show=False, tooltip="new model: I know what I want", id="app.new"),
+        Binding("d", "data", "data", show=False, tooltip="start from a data file", id="app.data"),
+        Binding("a", "advice", "advice", show=False, tooltip="should I train at all?", id="app.advice"),
+        Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
         Binding("less_than_sign", "move(-1)", "sooner", key_display="<", show=False, id="queue.sooner"),
@@ -68,11 +83,11 @@ class HomeScreen(Screen[None]):
     ]
 
     class RunsLooked(Message):
-        """The run folders were looked at."""
+        """The run folders were looked at, and the drafts beside them; `draft` tells of the newest."""
 
-        def __init__(self, runs: list[RunSummary]) -> None:
+        def __init__(self, runs: list[RunSummary], draft: str | None) -> None:
             super().__init__()
-            self.runs = runs
+            self.runs, self.draft = runs, draft
 
     class MachineLooked(Message):
         """The machine was sampled."""
@@ -85,6 +100,8 @@ class HomeScreen(Screen[None]):
         super().__init__()
         self._cache = SummaryCache()
         self._shown: dict[str, tuple[str, ...]] = {}
+        self._next = ""
+        self._widths = WIDTHS
         self._runs: dict[str, RunSummary] = {}
 
     def compose(self) -> ComposeResult:
@@ -94,11 +111,11 @@ class HomeScreen(Screen[None]):
         yield GpuGauges(" looking at this machine …", id="gpus")
         yield Line("", id="machine")
         yield Line("", id="problem", classes="-wrapped -none")
-        yield Line("", id="hint")
         table = RunTable(id="runs", cursor_type="row", cell_padding=0)
         for name, width in COLUMNS:
             table.add_column(name, width=width, key=name)
         yield table
+        yield Static("", id="next", markup=False)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -128,7 +145,7 @@ class HomeScreen(Screen[None]):
         """Read the run folders beside the screen, which never waits for a disk."""
         found = list_runs()
         self._cache.forget_all_but({files.folder.name for files in found})
-        self.post_message(self.RunsLooked([self._cache.get(files) for files in found]))
+        self.post_message(self.RunsLooked([self._cache.get(files) for files in found], newest_draft()))
 
     def look_at_machine(self) -> None:
         """Sample the gauges beside the screen; a driver may take its time."""
@@ -155,8 +172,8 @@ class HomeScreen(Screen[None]):
         """Change only the cells that differ; rows move only when runs came or went."""
         table = self.query_one(DataTable)
         self._runs = {run.id: run for run in message.runs}
-        self.query_one("#hint", Line).show("" if self._runs else f" {_NO_RUNS}")
-        cells = {run.id: run_cells(run) for run in message.runs}
+        self._invite(message.draft)
+        cells = {run.id: run_cells(run, self._widths) for run in message.runs}
         if list(cells) != list(self._shown):
             self._rebuild(table, cells)
         for run_id, row in cells.items():
@@ -165,6 +182,30 @@ class HomeScreen(Screen[None]):
                 if old != new:
                     table.update_cell(run_id, column, Text(new))
         self._shown = cells
+
+    def _invite(self, draft: str | None) -> None:
+        """What to do next; where there are no runs, at length and in their place."""
+        is_empty = not self._runs
+        told = "\n".join(next_lines(is_empty, plain(draft) if draft else None))
+        if told != self._next:
+            self._next = told
+            self.query_one("#next", Static).update(Text(told))
+        if is_empty != self.has_class("-empty"):
+            self.set_class(is_empty, "-empty")
+            if not is_empty:
+                self.query_one(DataTable).focus()
+
+    def on_resize(self) -> None:
+        """Give the columns what room there is; in a low terminal the runs need all of it."""
+        self.set_class(self.app.size.height < _LOW, "-low")
+        widths = column_widths(self.app.size.width)
+        if widths != self._widths:
+            self._widths = widths
+            table = self.query_one(DataTable)
+            for (name, _), width in zip(COLUMNS, widths, strict=True):
+                table.columns[ColumnKey(name)].width = width
+            self._shown = {}
+            self.look_at_runs()
 
     def _rebuild(self, table: DataTable[Text], cells: dict[str, tuple[str, ...]]) -> None:
         """New rows; the cursor stays on its run, or at its place when that run is gone."""
@@ -194,6 +235,14 @@ class HomeScreen(Screen[None]):
     def action_new(self) -> None:
         """Open the wizard."""
         self.app.open_wizard()  # type: ignore[attr-defined]
+
+    def action_data(self) -> None:
+        """Open the wizard at the data."""
+        self.app.open_wizard(at="data")  # type: ignore[attr-defined]
+
+    def action_advice(self) -> None:
+        """Open the questions that lead to an advice."""
+        self.app.open_wizard(at="answer:modality")  # type: ignore[attr-defined]
 
     @work(exclusive=True, group="demo")
     async def action_demo(self) -> None:

@@ -9,8 +9,48 @@ from forge_tui.formatting import duration, elapsed
 from forge_tui.plain import plain
 from forge_tui.runs.summary import RunSummary
 from forge_tui.sparks import sparkline
+from forge_tui.wizard.draft import draft_text, drafts
 
 COLUMNS = (("name", 18), ("task", 16), ("status", 10), ("progress", 13), ("result", 22))
+
+
+WIDTHS = tuple(width for _, width in COLUMNS)
+# Of the columns that a wider terminal adds, the share of each.
+_GROWS = (0.3, 0.2, 0.0, 0.0, 0.5)
+_NEXT = (
+    ("n", "new model: I know what I want"),
+    ("d", "start from a data file"),
+    ("a", "advice: should I train at all?"),
+    ("t", "the one-minute demo"),
+)
+_INVITATION = (
+    ("t", "the one-minute demo: trains on a bundled sample, needs no network, no GPU"),
+    ("d", "start from a data file of yours: it is looked at before anything starts"),
+    ("a", "advice: should I train at all? eleven questions, each may be left open"),
+    ("n", "new model: I know what I want"),
+)
+
+
+def column_widths(width: int) -> tuple[int, ...]:
+    """The widths of the columns in a terminal of `width` columns, never under those of 80."""
+    more = max(0, width - 80)
+    return tuple(least + int(more * share) for (_, least), share in zip(COLUMNS, _GROWS, strict=True))
+
+
+def next_lines(is_empty: bool, draft: str | None) -> list[str]:
+    """What to do next: two lines under the runs, or an invitation where there are none."""
+    begun = [f"  n  {draft}"] if draft else []
+    if is_empty:
+        return ["", "No runs yet. What next?", "", *begun, *(f"  {key}  {what}" for key, what in _INVITATION)]
+    pairs = zip(_NEXT[::2], _NEXT[1::2], strict=True)
+    rows = [f"  {left[0]}  {left[1]:<34}  {right[0]}  {right[1]}" for left, right in pairs]
+    return ["What next?", *begun, *rows]
+
+
+def newest_draft() -> str | None:
+    """What was begun last and not started, in words."""
+    begun = drafts()
+    return draft_text(begun[0]) if begun else None
 
 
 def problem_line(problems: Sequence[str]) -> str:
@@ -19,13 +59,13 @@ def problem_line(problems: Sequence[str]) -> str:
     return f" ! {problems[0]}{more}" if problems else ""
 
 
-def run_cells(run: RunSummary) -> tuple[str, ...]:
-    """What a row says; a number never stands without its name."""
+def run_cells(run: RunSummary, widths: Sequence[int] = WIDTHS) -> tuple[str, ...]:
+    """What a row says in columns of these widths; a number never stands without its name."""
     share = run.progress
     took = elapsed(run.started, run.ended)
     progress = " ".join((f"{share:>4.0%}" if share is not None else "    ", duration(took) if took is not None else ""))
     cells = (run.name, run.task or "?", str(run.status), progress, _result(run))
-    return tuple(_fit(plain(cell), width) for cell, (_, width) in zip(cells, COLUMNS, strict=True))
+    return tuple(_fit(plain(cell), width) for cell, width in zip(cells, widths, strict=True))
 
 
 def _fit(text: str, width: int) -> str:

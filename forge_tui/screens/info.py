@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -16,6 +17,9 @@ from forge_tui.plain import plain
 from forge_tui.runs import readings
 from forge_tui.runs.gauges import last_gpus
 from forge_tui.runs.status import condition
+
+# The columns of a terminal of 80 inside the frame.
+_WIDTH = 76
 
 
 class InfoScreen(ModalScreen[None]):
@@ -69,8 +73,27 @@ def _type_lines(by_type: Any) -> list[str]:
     return [*lines, ""]
 
 
-def _score(value: Any) -> str:
-    return f"{value:.4f}" if readings.number(value) is not None else "-"
+def _score_lines(scored: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The scores beside each other; below each other where the names are too long for that."""
+    names = list(dict.fromkeys(name for scores in scored.values() for name in scores))
+    widths = [max(10, len(each)) for each in scored]
+
+    def cell(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4f}"
+
+    if 18 + sum(width + 2 for width in widths) > _WIDTH:
+        label = max(map(len, scored))
+        return [
+            line
+            for name in names
+            for line in (name, *(f"  {each:<{label}}  {cell(scores.get(name)):>10}" for each, scores in scored.items()))
+        ]
+    head = "".join(f"  {each:>{width}}" for each, width in zip(scored, widths, strict=True))
+    rows = (
+        "".join(f"  {cell(scores.get(name)):>{width}}" for scores, width in zip(scored.values(), widths, strict=True))
+        for name in names
+    )
+    return [f"{'metric':<18}{head}", *(f"{name:<18}{row}" for name, row in zip(names, rows, strict=True))]
 
 
 def info_lines(files: RunFiles) -> list[str]:
@@ -80,15 +103,7 @@ def info_lines(files: RunFiles) -> list[str]:
     report = read_json(files.report) or {}
     metrics, baselines = report.get("metrics") or {}, report.get("baselines") or {}
     if metrics or baselines:
-        names = list(metrics or next(iter(baselines.values())))
-        # Short heads and the names below them: a table that is as wide as its baselines' names would wrap at 80.
-        heads = [f"({letter})" for letter, _ in zip("abcdefgh", baselines, strict=False)]
-        lines.append(f"{'metric':<18}{'this model':>12}" + "".join(f"{head:>12}" for head in heads))
-        for name in names:
-            cells = [metrics.get(name), *(scores.get(name) for scores in baselines.values())]
-            lines.append(f"{name:<18}" + "".join(f"{_score(cell):>12}" for cell in cells[: len(heads) + 1]))
-        lines += ["", *(f"  {head} {name}" for head, name in zip(heads, baselines, strict=False))]
-        lines.append("")
+        lines += [*_score_lines({"this model": metrics, **baselines}), ""]
     lines += _type_lines(report.get("by_type"))
     if report.get("training_seconds") is not None:
         lines.append(f"training took {duration(report['training_seconds'])}")

@@ -6,17 +6,18 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 
 class KeysScreen(ModalScreen[None]):
-    """A list of keys with what they do."""
+    """A list of keys with what they do, and the ids by which they may be changed."""
 
     DEFAULT_CSS = """
     KeysScreen { align: center middle; }
-    KeysScreen > Vertical { width: 60; max-width: 95%; height: auto; border: round $primary; padding: 1 2; }
+    KeysScreen > VerticalScroll { width: 76; max-width: 100%; height: auto; max-height: 100%; }
+    KeysScreen > VerticalScroll { border: round $primary; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark", "app.pop_screen", "close", id="keys.close")
@@ -24,16 +25,23 @@ class KeysScreen(ModalScreen[None]):
 
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__()
-        rows: dict[str, list[str]] = {}
+        rows: dict[tuple[str, str], list[str]] = {}
         for active in screen.active_bindings.values():
             binding = active.binding
             if binding.id and binding.description:
-                keys = rows.setdefault(binding.tooltip or binding.description, [])
+                keys = rows.setdefault((binding.tooltip or binding.description, binding.id), [])
                 keys.append(screen.app.get_key_display(binding))
-        self._rows = [f"{' '.join(keys):<14} {what}" for what, keys in rows.items()]
+        self._rows = [f"{' '.join(keys):<10} {what:<40} {id}" for (what, id), keys in rows.items()]
 
     def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(
-                "\n".join(self._rows) + "\n\nctrl+p         all commands by name\nesc            close", markup=False
-            )
+        with VerticalScroll():
+            end = [
+                "",
+                "ctrl+p     all commands by name",
+                "esc        close; the names are those of [keys] in settings.toml",
+            ]
+            yield Static("\n".join([*self._rows, *end]), markup=False)
+
+    def on_mount(self) -> None:
+        """So that it scrolls by keys where it is longer than the screen."""
+        self.query_one(VerticalScroll).focus()

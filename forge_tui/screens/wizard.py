@@ -1,440 +1,341 @@
-"""The wizard: from a data file to a started run, one question at a time; escape goes back and loses nothing."""
+"""The wizard: shows one question after the other, works out what they need beside the screen, and starts the run."""
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
+from copy import deepcopy
 from typing import ClassVar
 
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input, OptionList, Static
-from textual.widgets.option_list import Option
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.widgets import Footer
 
-from backends.contract import DatasetProfile, ForgeError
-from backends.formats.check_request import CheckRequest
-from backends.formats.checks import check
-from backends.options import PreparationOptions, parse_settings
-from backends.registry import find_task
-from forge_tui.finding_lines import for_screen, grouped
-from forge_tui.formatting import counted
-from forge_tui.paths import typed_path
-from forge_tui.plain import plain
-from forge_tui.planning import Planned, plan_run
-from forge_tui.previews import preview_lines
-from forge_tui.screens.wizard_steps import (
-    OTHER_FOLDER,
-    STEPS,
-    WHOLE_FOLDER,
-    Answers,
-    Question,
-    cleaning_question,
-    column_question,
-    data_question,
-    folder_question,
-    method_question,
-    model_question,
-    quality_question,
-    review_lines,
-    task_question,
-)
+from backends.contract import ForgeError
+from forge_tui.questions import BACK, NEXT, PLAN, PROFILE, QUEUE, START, STAY, STEPS, Place
+from forge_tui.screens.wizard_work import WizardWork
 from forge_tui.widgets.line import Line
-from profiles.hardware import Hardware
-
-START = "start"
-# Seconds that a look at the machine may take before a plan is made without it.
-_PATIENCE = 2.0
-_STEP_OF = {"method": "model", "folder": "model", "cleaning": "columns", "quality": "columns"}
-_PROGRESS_SECONDS = 0.25
-# Faults that no task and no other column could mend.
-_NO_DATA = ("no-rows", "nothing-to-learn", "no-classes", "invalid-json", "broken-archive")
+from forge_tui.widgets.question_view import QuestionView
+from forge_tui.wizard.draft import Draft, delete_draft, drafts, save_draft
+from forge_tui.wizard.flow import before, find_place, following, missing, where_to_resume
+from forge_tui.wizard.goal import GO_ON
+from forge_tui.wizard.model_rows import ModelRow
+from forge_tui.wizard.rows import findings, head, is_readable
+from forge_tui.wizard.session import Session
 
 
-class _Left(Exception):
-    """The person went elsewhere while data was checked."""
+def _key(key: str, name: str, what: str, told: str = "", show: bool = True) -> Binding:
+    """A key that some of the questions have."""
+    return Binding(key, f"act('{name}')", what, show=show, tooltip=told, id=f"wizard.{name}", priority=key in _MOVES)
 
 
-class PathField(Input):
-    """Where a path is typed; enter is named in the footer."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "choose", id="wizard.choose")]
-
-
-class AnswerList(OptionList):
-    """The possible answers; enter is named in the footer."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "choose", id="wizard.choose")]
+_MOVES = ("left", "right")
 
 
 class WizardScreen(Screen[None]):
-    """Asks, checks in the background, shows every finding, starts."""
+    """Asks, checks and plans in the background, shows every finding, starts."""
 
     DEFAULT_CSS = """
     WizardScreen #steps { color: $text-muted; }
-    WizardScreen #ask { text-style: bold; }
-    WizardScreen #why { color: $text-muted; }
-    WizardScreen Input, WizardScreen Input:focus { border: none; height: 1; margin: 0 1; background: $surface; }
-    WizardScreen OptionList, WizardScreen OptionList:focus { height: 1fr; border: none; padding: 0 1; }
-    WizardScreen #told { height: auto; max-height: 45%; padding: 0 1; }
-    WizardScreen.-review #told { max-height: 80%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", id="wizard.back", priority=True),
         Binding("tab", "app.focus_next", "other field", show=False, id="wizard.next_field"),
         Binding("pagedown", "read_on(1)", "read on", priority=True, tooltip="more of the text", id="wizard.read_on"),
         Binding("pageup", "read_on(-1)", "read back", show=False, priority=True, id="wizard.read_back"),
+        Binding("ctrl+g", "step", "other step", show=False, tooltip="go to another step", id="wizard.step"),
+        _key("right", "door", "other door", "the same tasks by another question"),
+        _key("left", "door_back", "door before", show=False),
+        _key("v", "look", "look", "look at rows of the data or the sample"),
+        _key("r", "roles", "roles", "which column is what"),
+        _key("e", "answers", "edit answers", "what the advice is built on"),
+        _key("m", "method", "method", "train it by another method"),
+        _key("f", "fitting", "what fits", "only what fits, or everything"),
+        _key("slash", "find", "find"),
+        _key("o", "folder", "folder", "a folder with a pretrained model"),
+        _key("a", "all", "all settings", "every setting, or the few that matter"),
+        _key("u", "planned", "undo", "the recommended value again"),
     ]
 
-    def __init__(self, data: str | None = None) -> None:
+    def __init__(self, data: str | None = None, at: str = "goal", draft: Draft | None = None) -> None:
+        """Begin at a question; `answer:modality` walks through those of the advice. With a draft, go on with it."""
         super().__init__()
-        self.answers = Answers()
-        self._typed = data or ""
-        self._folder = ""
+        self.session = Session(draft or Draft(), wants_to_train=not at.startswith("answer"))
+        self.session.is_walking = at.startswith("answer")
+        self._first, self._data = draft.at if draft is not None else at, data
         self._trail: list[str] = []
-        self._at = "data"
-        self._planned: Planned | None = None
+        self._at = ""
+        self._before: Draft | None = None
         self._started = False
+        self._first_rows: list[ModelRow] = []
 
     def compose(self) -> ComposeResult:
         yield Line("", id="steps")
-        yield Line("", id="ask")
-        yield Line("", id="why")
-        field = PathField(placeholder="type a path, or choose below", id="path")
-        field.cursor_blink = False
-        yield field
-        yield AnswerList(id="options")
-        with VerticalScroll(id="told", can_focus=False):
-            yield Static("", id="text", markup=False)
+        yield QuestionView(id="question")
+        yield WizardWork(self.session)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._show("data")
-        if self._typed:
-            self._take_data(self._typed)
-
-    # --- showing ---------------------------------------------------------------------------------------------
-
-    def _show(self, place: str) -> None:
-        """Put the question of a place on the screen."""
-        self._at = place
-        step = _STEP_OF.get(place, "columns" if place.startswith("column:") else place)
-        self.set_class(place == "review", "-review")
-        question = self._question(place)
-        steps = "  ".join(f"{number} {name.upper() if name == step else name}" for number, name in enumerate(STEPS, 1))
-        self.query_one("#steps", Line).show(f" New model   {steps}")
-        self.query_one("#ask", Line).show(f" {question.ask}")
-        self.query_one("#why", Line).show(f" {question.why}")
-        field, options = self.query_one(Input), self.query_one(OptionList)
-        field.display = question.typed is not None
-        if question.typed is not None:
-            field.value = question.typed
-            field.cursor_position = len(question.typed)
-        self._fill(question)
-        (field if question.typed is not None else options).focus()
-        self._tell_findings()
-
-    def _fill(self, question: Question) -> None:
-        options = self.query_one(OptionList)
-        options.clear_options()
-        options.add_options(Option(Content(plain(text)), id=key) for key, text in question.options)
-        keys = [key for key, _ in question.options]
-        if keys:
-            options.highlighted = keys.index(question.proposed) if question.proposed in keys else 0
-
-    def _question(self, place: str) -> Question:
-        answers = self.answers
-        if place == "data":
-            return data_question(self._typed)
-        if place == "folder":
-            return folder_question(self._folder)
-        assert answers.profile is not None
-        if place == "task":
-            return task_question(answers.profile, answers.task)
-        task = find_task(answers.task or "")
-        if place == "cleaning":
-            asked = cleaning_question(answers.profile, answers.cleaning)
-            assert asked is not None
-            return asked
-        if place == "quality":
-            asked = quality_question(answers.profile, answers.quality)
-            assert asked is not None
-            return asked
-        if place.startswith("column:"):
-            return column_question(task, place.partition(":")[2], answers.profile)
-        if place == "model":
-            return model_question(task, answers.model)
-        if place == "method":
-            return method_question(task, answers.method)
-        return Question(
-            "review", "Start this run?", "It goes on when you leave or lose the connection.", ((START, "start"),), START
-        )
-
-    def _tell(self, lines: list[str]) -> None:
-        self.query_one("#text", Static).update(Text("\n".join(plain(line) for line in lines)))
-        self.query_one("#told").scroll_home(animate=False)
-        self.call_after_refresh(self.refresh_bindings)
-
-    def _tell_findings(self) -> None:
-        if self._at == "data" or self.answers.profile is None:
-            self._tell([])
-        elif self._at == "review" and self._planned is not None:
-            self._tell([*review_lines(self._planned), "", *self._findings(self._planned.profile)])
-        else:
-            self._tell(self._findings(self.answers.profile))
-
-    def _head(self, profile: DatasetProfile) -> list[str]:
-        facts = [profile.format, profile.encoding, counted(profile.rows, "row") if profile.rows is not None else None]
-        usable = f", {profile.usable_rows:,} usable" if profile.ok and profile.usable_rows is not None else ""
-        low = sum((profile.stats.get("low_quality") or {}).values())
-        usable += f", {low:,} of them too low in quality to train on" if low else ""
-        return [f"{Path(profile.path).name}: {', '.join(fact for fact in facts if fact) or 'cannot be read'}{usable}"]
-
-    def _findings(self, profile: DatasetProfile) -> list[str]:
-        return [
-            *self._head(profile),
-            *preview_lines(profile),
-            *(f"✗ {for_screen(line)}" for line in grouped(profile.errors)),
-            *(f"! {for_screen(line)}" for line in grouped(profile.warnings)),
-        ]
-
-    # --- answering -------------------------------------------------------------------------------------------
-
-    @on(Input.Changed, "#path")
-    def _path_typed(self, event: Input.Changed) -> None:
-        if self._at == "folder":
-            self._folder = event.value
-        elif self._at == "data" and event.value != self._typed:
-            self._typed = event.value
-            self._fill(data_question(self._typed))
-
-    @on(Input.Submitted, "#path")
-    def _path_given(self, event: Input.Submitted) -> None:
-        if self._at == "folder":
-            self._take_model(event.value.strip())
-            return
-        options = self.query_one(OptionList)
-        typed = event.value.strip()
-        if typed and os.path.isfile(typed_path(typed)):
-            self._take_data(typed)
-        elif options.highlighted is not None and options.option_count:
-            self._take_data(options.get_option_at_index(options.highlighted).id or typed)
-        elif typed:
-            self._take_data(typed)
-
-    def on_key(self, event: object) -> None:
-        """From the path field the arrows move through the list below it."""
-        key = getattr(event, "key", "")
-        if isinstance(self.focused, Input) and key in ("down", "up"):
-            options = self.query_one(OptionList)
-            (options.action_cursor_down if key == "down" else options.action_cursor_up)()
-
-    @on(OptionList.OptionSelected, "#options")
-    def _option_chosen(self, event: OptionList.OptionSelected) -> None:
-        self._choose(event.option_id or "")
-
-    def _choose(self, key: str) -> None:
-        if self._at == "data":
-            self._take_data(key)
-        elif self._at == "task":
-            self.answers.columns = {} if key != self.answers.task else self.answers.columns
-            self.answers.task = key
-            self.answers.cleaning = self.answers.quality = None
-            self._check(then="columns")
-        elif self._at.startswith("column:"):
-            self.answers.columns[self._at.partition(":")[2]] = key
-            self.answers.cleaning = self.answers.quality = None
-            self._check(then="next column")
-        elif self._at == "cleaning":
-            self.answers.cleaning = key
-            self._check(then="after cleaning")
-        elif self._at == "quality":
-            self.answers.quality = key
-            self._check(then="after quality")
-        elif self._at == "model":
-            if key == OTHER_FOLDER:
-                self._go("folder")
-            else:
-                self._take_model(key)
-        elif self._at == "method":
-            self.answers.method = key
-            self._review()
-        elif key == START:
-            self._start()
-
-    def _take_data(self, chosen: str) -> None:
-        whole = chosen.startswith(WHOLE_FOLDER)
-        path = typed_path(chosen.removeprefix(WHOLE_FOLDER))
-        if os.path.isdir(path) and not whole:
-            self._typed = f"{path}/" if str(path) != "/" else "/"
+        """Show the first question; a draft comes back where it was left, data that was given is read at once."""
+        if self._data is not None:
+            self.session.typed = self._data
             self._show("data")
-            return
-        if self.answers.data != str(path.absolute()):
-            self.answers = Answers(data=str(path.absolute()))
-        self._check(then="task")
-
-    def _take_model(self, model: str) -> None:
-        """A preset is trained whole; a folder is looked at before anything more is asked about it."""
-        self.answers.model = model
-        task = find_task(self.answers.task or "")
-        preset = model.startswith("preset:")
-        method, self.answers.method = self.answers.method, task.methods[0]
-        if preset or len(task.methods) == 1:
-            self._review()
-        elif self._plan():
-            self.answers.method = method
-            self._go("method")
-
-    @work(thread=True, exclusive=True, group="check", exit_on_error=False)
-    def _check(self, then: str) -> None:
-        """Check the data beside the screen, then go on; for a new file, whatever was answered before."""
-        answers, worker = self.answers, get_current_worker()
-        assert answers.data is not None
-        known = then != "task"
-        why = self.query_one("#why", Line)
-        self.app.call_from_thread(why.show, " checking the data …")
-        shown = time.monotonic()
-
-        def first(profile: DatasetProfile) -> None:
-            self.app.call_from_thread(self._tell, [*self._head(profile), *preview_lines(profile)])
-
-        def progress(share: float) -> None:
-            nonlocal shown
-            if worker.is_cancelled:
-                raise _Left
-            if time.monotonic() - shown >= _PROGRESS_SECONDS:
-                shown = time.monotonic()
-                self.app.call_from_thread(why.show, f" checking the data … {share:.0%}")
-
-        request = CheckRequest(
-            Path(answers.data),
-            answers.task if known else None,
-            answers.columns if known else {},
-            preparation=parse_settings(PreparationOptions, answers.preparation, "preparation"),
-            on_first=first,
-            on_progress=progress,
-        )
-        try:
-            profile = check(request)
-        except _Left:
-            return
-        except ForgeError as error:
-            self.app.call_from_thread(self._refuse, error, worker)
-            return
-        self.app.call_from_thread(self._checked, profile, then, worker)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A check that ended unforeseen says so, instead of seeming to go on for ever."""
-        if event.state is WorkerState.ERROR:
-            error = event.worker.error
-            self._refuse(ForgeError("The data could not be checked", f"{type(error).__name__}: {error}", "Report it."))
-
-    def _checked(self, profile: DatasetProfile, then: str, worker: Worker[None]) -> None:
-        """Go on from a check, unless another answer or escape came in between."""
-        if worker.is_cancelled:
-            return
-        proposals = profile.proposals or (self.answers.profile.proposals if self.answers.profile else ())
-        self.answers.profile = DatasetProfile(**{**vars(profile), "proposals": proposals})
-        unreadable = not profile.stats.get("columns")
-        hopeless = any(finding.code in _NO_DATA for finding in profile.errors)
-        if unreadable or (then == "task" and hopeless):
+            self._answer("data", self._data)
+        elif self.session.draft.is_empty:
+            self._show(self._first)
+        else:
+            self.session.typed = self.session.draft.data or ""
             self._show("data")
-            self._tell(self._findings(profile))
-            return
-        if then == "task":
-            known = profile.stats["columns"]
-            self.answers.columns = {role: name for role, name in self.answers.columns.items() if name in known}
-            self._go("task")
-            return
-        task = find_task(self.answers.task or "")
-        roles = list(task.roles)
-        asked = self._at.partition(":")[2] if self._at.startswith("column:") else None
-        following = roles if asked is None else roles[roles.index(asked) + 1 :]
-        if following and then in ("columns", "next column"):
-            self._go(f"column:{following[0]}")
-        elif then != "after quality" and self._asks_about_rows(profile, then):
-            return
-        elif not profile.ok:
-            self._show(self._at)  # the findings below say why it cannot go on
+            self._go(where_to_resume(self._first), resumed=True)
+
+    @property
+    def workshop(self) -> WizardWork:
+        """What works out what the questions need."""
+        return self.query_one(WizardWork)
+
+    @property
+    def view(self) -> QuestionView:
+        """What shows the question."""
+        return self.query_one(QuestionView)
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    def _show(self, name: str, again: bool = False) -> None:
+        """Put a question on the screen."""
+        place, self.session.argument = find_place(name)
+        self.session.width = min(self.app.size.width, QuestionView.MOST_COLUMNS) - 4
+        self._at = name
+        if place.id == "model":
+            self.workshop.list_models(self._first_rows)
         else:
-            self._go("model")
+            self.workshop.stop("models")
+        question = place.question(self.session)
+        number = STEPS.index(place.step) + 1
+        steps = "  ".join(f"{at} {name.upper() if at == number else name}" for at, name in enumerate(STEPS, 1))
+        whole = f" New model   {steps}"
+        is_narrow = len(whole) > self.app.size.width
+        self.query_one("#steps", Line).show(
+            f" step {number} of {len(STEPS)}: {place.step.upper()}" if is_narrow else whole
+        )
+        self.view.show(question, again)
 
-    def _asks_about_rows(self, profile: DatasetProfile, then: str) -> bool:
-        """Go to the question whether rows are cleaned, or which are used, where there is something to choose."""
-        if then != "after cleaning" and cleaning_question(profile, self.answers.cleaning) is not None:
-            self._go("cleaning")
-        elif profile.ok and quality_question(profile, self.answers.quality) is not None:
-            self._go("quality")
-        else:
-            return False
-        return True
+    def on_resize(self) -> None:
+        """The steps in one line, or the present one alone."""
+        if self._at:
+            self._show(self._at, again=True)
 
-    def _review(self) -> None:
-        if self._plan():
-            self._go("review")
+    @property
+    def _place(self) -> Place:
+        return find_place(self._at)[0]
 
-    def _plan(self) -> bool:
-        """Make the plan of the answers so far; what is wrong with them is told."""
-        try:
-            self._planned = plan_run(self.answers.request(), self.answers.profile, self._hardware())
-        except ForgeError as error:
-            self._refuse(error)
-            return False
-        return True
+    # --- answering ---------------------------------------------------------------------------------------------------
 
-    def _hardware(self) -> Hardware | None:
-        """The machine as it is, unless its driver does not answer."""
-        sample = self.app.machine.latest(_PATIENCE)  # type: ignore[attr-defined]
-        return sample.hardware if sample is not None else None
-
-    def _start(self) -> None:
-        """Start the run, once however often enter was pressed."""
-        from forge_tui.runs.store import start_run
-
-        assert self._planned is not None
-        if self._started:
+    @on(QuestionView.Typed)
+    def _typed(self, event: QuestionView.Typed) -> None:
+        place = self._place
+        if place.typed is None:
             return
+        place.typed(self.session, event.text)
+        self.view.show_answers(place.question(self.session))
+        if place.id == "setting" and not self.session.is_planned:
+            self.workshop.plan(self._at, self.session.plan_for())
+
+    @on(QuestionView.Answered)
+    def _answered(self, event: QuestionView.Answered) -> None:
+        place, key = self._place, event.key
+        if key is None:
+            typed = event.text or ""
+            key = place.submitted(self.session, typed, event.highlighted) if place.submitted else event.highlighted
+        if place.id == "goal" and key is not None and key.startswith(GO_ON):
+            self._resume(key.removeprefix(GO_ON))
+        elif key is not None:
+            self._answer(self._at, key)
+
+    def _answer(self, name: str, key: str) -> None:
+        """Take an answer and go where it leads; one that cannot be is told and changes nothing."""
+        self._before = deepcopy(self.session.draft)
+        self._follow(name, lambda place: place.take(self.session, key))
+
+    def action_act(self, name: str) -> None:
+        """What a key does at the present question."""
+        if name == "look":
+            self._look()
+            return
+        self._before = deepcopy(self.session.draft)
+        act = self._place.keys[name]
+        self._follow(self._at, lambda place: act(self.session, self.view.highlighted))
+
+    def _follow(self, name: str, step: object) -> None:
+        place, _ = find_place(name)
         try:
-            files = start_run(self._planned.spec, self._planned.device.visible or None)
+            to = step(place)  # type: ignore[operator]
         except ForgeError as error:
             self._refuse(error)
             return
-        self._started = True
-        self.dismiss()
-        self.app.open_run(files.folder.name)  # type: ignore[attr-defined]
+        if self.session.saved:
+            self.notify(f"saved as {self.session.saved}", markup=False)
+            self.session.saved = ""
+        if to == STAY:
+            self._show(name, again=place.id != "data")
+        elif to in (START, QUEUE):
+            self._start(queue=to == QUEUE)
+        elif to == BACK:
+            self._go(self._trail[-1] if self._trail else "goal")
+        else:
+            self._go(following(self.session, name) if to == NEXT else to)
 
-    def _refuse(self, error: ForgeError, worker: Worker[None] | None = None) -> None:
-        if worker is not None and worker.is_cancelled:
+    # --- moving ------------------------------------------------------------------------------------------------------
+
+    def _go(self, name: str, resumed: bool = False) -> None:
+        """Show a question as soon as what it needs is known; one that was passed already is gone back to."""
+        need = missing(self.session, name)
+        if need == PROFILE:
+            self.workshop.check(name, resumed)
             return
-        self._show(self._at)
-        self._tell([f"✗ {error.what}", f"  {error.why}", f"  {error.fix}"])
-
-    # --- moving ----------------------------------------------------------------------------------------------
-
-    def _go(self, place: str) -> None:
-        if place != self._at:
+        if need == PLAN:
+            self.workshop.plan(name, self.session.plan_for(), resumed)
+            return
+        target = need or name
+        if resumed:
+            self._trail = before(self.session, target)
+        elif target in self._trail and (find_place(target)[0].in_order or target == self._trail[-1]):
+            del self._trail[self._trail.index(target) :]
+        elif target != self._at and self._at:
             self._trail.append(self._at)
-        self._show(place)
+        self._show(target)
+        self.session.draft.at = target
+        save_draft(self.session.draft)
 
     def action_back(self) -> None:
         """To the question before; from the first one back to where the wizard was opened."""
-        self.workers.cancel_group(self, "check")
-        if self._trail:
+        self.workshop.stop("check", "plan")
+        closed = self._place.closed
+        if closed is not None and closed(self.session):
+            self._show(self._at)
+        elif self._trail:
             self._show(self._trail.pop())
         else:
+            save_draft(self.session.draft)
             self.dismiss()
 
+    @work(exclusive=True, group="step")
+    async def action_step(self) -> None:
+        """Go to any step that was reached."""
+        from forge_tui.screens.choose import ChooseScreen
+
+        reached = [name for name in [*before(self.session, "review"), "review"] if name in [*self._trail, self._at]]
+        chosen = await self.app.push_screen_wait(ChooseScreen("Go to which step?", [(each, each) for each in reached]))
+        if chosen is not None:
+            self._go(chosen)
+
+    def _resume(self, draft_id: str) -> None:
+        """Go on with a draft in the place of the present one."""
+        draft = next((each for each in drafts() if each.id == draft_id), None)
+        if draft is not None:
+            self.dismiss()
+            self.app.push_screen(WizardScreen(draft=draft))
+
     def action_read_on(self, pages: int) -> None:
-        """Scroll what is told below the answers."""
-        told = self.query_one("#told")
-        told.scroll_relative(y=pages * max(1, told.size.height - 1), animate=False)
+        """Scroll what is told."""
+        self.view.read_on(pages)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Scrolling is offered where there is more than fits; else the keys page through the answers."""
-        return action != "read_on" or (self.is_mounted and self.query_one("#told").max_scroll_y > 0)
+        """A key is there where its question is; scrolling is offered where there is more than fits."""
+        if action == "read_on":
+            return self.is_mounted and self.view.has_more
+        if action == "act":
+            name = parameters[0]
+            here = self._place.id if self._at else ""
+            return here in ("goal", "rows") if name == "look" else bool(self._at) and name in self._place.keys
+        return True
+
+    def _look(self) -> None:
+        """Rows of the data, or of the sample of the highlighted task."""
+        from forge_tui.screens.text import TextScreen
+        from forge_tui.wizard.look import look_lines
+
+        title, lines = look_lines(self.session, self._place.id, self.view.highlighted)
+        self.app.push_screen(TextScreen(title, lines))
+
+    # --- what was worked out beside the screen -----------------------------------------------------------------------
+
+    @on(WizardWork.Progressed)
+    def _progressed(self, event: WizardWork.Progressed) -> None:
+        if not event.is_stale:
+            self.view.say(event.line)
+            if event.told:
+                self.view.tell(event.told)
+
+    @on(WizardWork.Checked)
+    def _checked(self, event: WizardWork.Checked) -> None:
+        """Go on from a check; of data that cannot be read at all it is said what is wrong with it."""
+        if event.is_stale:
+            return
+        is_new = self.session.profile is None
+        self.session.keep_profile(event.profile, event.key)
+        self.session.forget_missing_columns()
+        if is_new and not is_readable(event.profile):
+            self._show("data")
+            self.view.tell((head(event.profile), *findings(event.profile)))
+            self.session.profile = None
+            return
+        self._go(event.then, event.resumed)
+
+    @on(WizardWork.Planned)
+    def _planned(self, event: WizardWork.Planned) -> None:
+        if event.is_stale or event.key != self.session.plan_for():
+            return
+        self.session.plan, self.session.plan_key, self._first_rows = event.plan, event.key, event.rows
+        self.session.remarks = event.remarks
+        if event.then == self._at:
+            self._show(self._at, again=True)
+        else:
+            self._go(event.then, event.resumed)
+
+    @on(WizardWork.Listed)
+    def _listed(self, event: WizardWork.Listed) -> None:
+        if event.is_stale:
+            return
+        if event.key is not None or {row.id for row in self.session.models} <= {row.id for row in event.rows}:
+            self.session.models = event.rows
+        if event.key is not None:
+            self.session.models_key = event.key
+        if self._at == "model":
+            self.view.show(self._place.question(self.session), again=True)
+
+    @on(WizardWork.Refused)
+    def _refused(self, event: WizardWork.Refused) -> None:
+        if not event.is_stale:
+            self._refuse(event.error)
+
+    @on(WizardWork.Broke)
+    def _broke(self, event: WizardWork.Broke) -> None:
+        self._refuse(event.error)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _start(self, queue: bool) -> None:
+        """Start the run or queue it, once however often enter was pressed."""
+        plan = self.session.plan
+        if not self._started and plan is not None:
+            self._started = True
+            self.workshop.start(plan, queue)
+
+    @on(WizardWork.NotStarted)
+    def _not_started(self, event: WizardWork.NotStarted) -> None:
+        self._started = False
+        self._refuse(event.error)
+
+    @on(WizardWork.Started)
+    def _run_started(self, event: WizardWork.Started) -> None:
+        delete_draft(self.session.draft)
+        self.dismiss()
+        self.app.open_run(event.run_id)  # type: ignore[attr-defined]
+
+    def _refuse(self, error: ForgeError) -> None:
+        """Say what is wrong with an answer, and take it back."""
+        if self._before is not None:
+            self.session.draft, self._before = self._before, None
+        self._show(self._at, again=True)
+        lines = [f"✗ {error.what}", f"  {error.why}", f"  {error.fix}"]
+        self.view.tell(tuple(line for line in lines if line.strip()))

@@ -64,7 +64,8 @@ def chosen(person: Any) -> str:
 @at_both_sizes
 def test_an_empty_home_invites(home: Any, drive: Callable[..., Any], size: tuple[int, int]) -> None:
     async def script(person: Any) -> None:
-        await person.see("No runs yet", "t shows the one-minute demo", "n starts from a data file", "cores", "RAM")
+        await person.see("No runs yet", "t  the one-minute demo", "d  start from a data file", "a  advice")
+        await person.see("cores", "RAM")
         await person.press("enter", "s", "r", "x")
         await person.settle()
         assert rows(person) == []
@@ -106,7 +107,7 @@ def test_a_question_mark_lists_the_keys(home: Any, drive: Callable[..., Any], si
         await person.settle()
         await person.press("?")
         await person.arrive("KeysScreen")
-        for words in ("open", "new model", "demo", "stop", "resume", "delete", "quit", "ctrl+p"):
+        for words in ("new model", "demo", "stop", "resume", "delete", "quit", "ctrl+p"):
             assert words in person.text
         await person.press("?")
         await person.arrive("HomeScreen")
@@ -136,15 +137,15 @@ def test_the_palette_offers_actions_by_name(home: Any, drive: Callable[..., Any]
     async def script(person: Any) -> None:
         await person.settle()
         await person.press("ctrl+p")
-        await person.see("app: new model", "app: demo")
+        await person.see("app: New model", "app: Demo")
         await person.type("delete")
-        await person.see("run: delete")
+        await person.see("run: Delete")
         await person.press("escape", "ctrl+p")
         await person.type("new mod")
-        await person.see("app: new model")
+        await person.see("app: New model")
         await person.settle()
         await person.press("enter", "enter")
-        await person.see("Which data file?")
+        await person.see("New model   1 ")
 
     drive(script, size)
 
@@ -158,11 +159,11 @@ def test_the_palette_names_each_action_of_a_run_once(home: Any, drive: Callable[
         screen = await person.arrive("MonitorScreen")
         titles = [command.title for command in person.app.get_system_commands(screen)]
         assert len(titles) == len(set(titles))
-        assert {"view: plots", "view: log", "view: info", "view: back"} <= set(titles)
-        assert not {"run: stop", "run: checkpoint", "run: resume"} & set(titles)
+        assert {"view: Plots", "view: Log", "view: Info", "view: Back"} <= set(titles)
+        assert not {"run: Stop", "run: Checkpoint", "run: Resume"} & set(titles)
         await person.press("ctrl+p")
         await person.type("view info")
-        await person.see("view: info")
+        await person.see("view: Info")
         await person.settle()
         await person.press("enter", "enter")
         await person.arrive("InfoScreen")
@@ -177,6 +178,32 @@ def test_one_key_closes_the_app(home: Any, drive: Callable[..., Any], key: str) 
         await person.press(key)
 
     assert drive(script).return_code == 0
+
+
+def test_away_from_home_the_second_ctrl_c_closes_the_app(home: Any, drive: Callable[..., Any]) -> None:
+    async def script(person: Any) -> None:
+        await person.settle()
+        await person.press("d")
+        await person.see("Which data file?")
+        await person.press("ctrl+c")
+        await person.see("ctrl+c again leaves", "Which data file?")
+        assert person.app.is_running and not person.app._exit
+        await person.press("ctrl+c")
+
+    assert drive(script).return_code == 0
+
+
+def test_the_words_of_a_screen_are_explained_in_plain_words(home: Any, drive: Callable[..., Any]) -> None:
+    async def script(person: Any) -> None:
+        await person.settle()
+        await person.press("n")
+        await person.see("What do you want to do?")
+        await person.press("w")
+        await person.see("On this screen", "One correction of the model", "All others")
+        await person.press("escape")
+        await person.see("What do you want to do?")
+
+    drive(script)
 
 
 @at_both_sizes

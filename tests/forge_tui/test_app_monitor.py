@@ -194,6 +194,24 @@ def test_info_holds_settings_reasons_and_files(
     drive(script, size)
 
 
+def test_the_scores_of_info_fit_80_columns(make: Callable[..., RunFiles], drive: Callable[..., Any]) -> None:
+    scores = {"f1_macro": 0.5, "precision_macro": 0.25}
+    names = ("majority class", "logistic regression on TF-IDF", "first sentence of the text")
+    report = {**REPORT, "metrics": scores, "baselines": dict.fromkeys(names, scores)}
+    make([{"kind": "finished"}], alive=False, exit={}, report=report)
+
+    async def script(person: Any) -> None:
+        await open_last(person)
+        await person.press("i")
+        await person.arrive("InfoScreen")
+        await person.see("precision_macro", "first sentence of the text")
+        assert any(
+            line.split("│")[1].split() == ["majority", "class", "0.5000"] for line in person.lines if "│" in line
+        )
+
+    drive(script)
+
+
 def test_info_holds_the_scores_of_each_type(make: Callable[..., RunFiles], drive: Callable[..., Any]) -> None:
     by_type: dict[str, Any] = {
         "place": {"f1": 0.5, "precision": 0.25, "recall": 1.0, "count": 7},
@@ -646,7 +664,7 @@ def test_leaving_a_running_run_says_how_to_come_back(home: Any, drive: Callable[
         await person.see("running")
         await person.press(key)
         await person.arrive("HomeScreen")
-        await person.see("tiny goes on. Come back here, or with: forge-tui watch", files.folder.name)
+        await person.see("tiny goes on. Come back here, or with:", "forge-tui watch", files.folder.name)
 
     drive(script)
     assert condition(files).status is Status.RUNNING

@@ -54,6 +54,13 @@ def test_a_row_of_a_table_that_is_too_wide_goes_on_below() -> None:
     told(lambda: show_table(("one", "two"), [("a", TEXT), ("b", "short")]))
 
 
+def test_columns_that_may_be_cut_make_a_row_fit() -> None:
+    rows = [("n" * 40, "running", "100%", "r" * 30), ("short", "died", "", "")]
+    lines = on_screen(lambda: show_table(("run", "status", "done", "result"), rows, shrink=(3, 0)))
+    assert len(lines) == 3 and all(len(line) <= 40 for line in lines)
+    assert lines[1].startswith("nnnnnnnn") and "…  running  100%" in lines[1] and lines[1].endswith("r…")
+
+
 def test_a_word_that_is_too_long_stays_whole() -> None:
     assert on_screen(lambda: show("see " + "x" * 60)) == ["see", "  " + "x" * 60]
 
