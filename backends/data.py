@@ -30,11 +30,14 @@ from backends.job import Job
 from backends.options import PreparationOptions, parse_settings
 
 MOST_COPIES = 100
+# From so many texts on, the questions about a text are held out together: no text of evaluation was learned.
+FEWEST_CONTEXTS = 10
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows that can be used, with what is learned: a class name, a number, or the tags of the words as they were read.
+    """Rows that can be used, with what is learned: a class name, a number, the tags of the words as they were read, or
+    None where the task reads more than that from the row itself.
 
     `hashes` tell the same text again.
     """
@@ -149,8 +152,7 @@ def read_labelled(
         rows.append(dict(row.cells))
         hashes.append(number)
         weights.append(_weight(row, options, source.decimal_comma) * source.weight)
-        cell = values[job.task.label_role]
-        labels.append(_learned(job, cell, source.decimal_comma))
+        labels.append(_learned(job, values, source.decimal_comma))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
     if options.bad_rows == "stop":
@@ -165,11 +167,14 @@ def read_labelled(
     return LabelledRows(source, rows, labels, dropped, hashes, weights)
 
 
-def _learned(job: Job, cell: Any, decimal_comma: bool) -> Any:
-    """What is learned of a row: a number, the tags of its words, or the name of its class."""
+def _learned(job: Job, values: Mapping[str, Any], decimal_comma: bool) -> Any:
+    """What is learned of a row: a number, the tags of its words, or the name of its class; None where it is more."""
+    cell = values.get(job.task.data.label_role or "")
     if job.task.numeric_label:
         return as_number(cell, decimal_comma)
-    return as_label(cell) if job.task.data.has_classes else tag_list(cell)
+    if job.task.id == "token-classification":
+        return tag_list(cell)
+    return as_label(cell) if job.task.data.has_classes else None
 
 
 def _weight(row: Row, options: PreparationOptions, decimal_comma: bool) -> float:
@@ -194,6 +199,11 @@ def _divide(
         groups = [as_text(row.get(options.group_column)) for row in data.rows]
         how = {"split": "whole groups held out", "group_column": options.group_column}
         return split_groups(groups, fraction, seed), {**how, "split_seed": seed, "eval_fraction": fraction}
+    if job.task.id == "extractive-question-answering":
+        contexts = [as_text(row.get(job.spec.columns["context"])) for row in data.rows]
+        if len(set(contexts)) >= FEWEST_CONTEXTS:
+            how = {"split": "whole contexts held out", "split_seed": seed, "eval_fraction": fraction}
+            return split_groups(contexts, fraction, seed), how
     labels = data.labels if job.task.data.has_classes else None
     if job.task.id == "token-classification":
         labels = rarest_types(data.labels)

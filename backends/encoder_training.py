@@ -12,9 +12,9 @@ from transformers import Trainer, TrainingArguments
 
 from backends.checkpoints import checkpoint_folder
 from backends.contract import DataError
-from backends.encoders import Head, add_lora, local_encoder, tiny_encoder, train_tokenizer
+from backends.encoders import Head, add_lora, local_encoder, longest_input, tiny_encoder, train_tokenizer
 from backends.job import Job
-from backends.options import TextClassificationOptions
+from backends.options import EncoderOptions
 from backends.trainer_events import ForgeCallback
 
 PREDICT_BATCH = 64
@@ -22,7 +22,7 @@ PREDICT_BATCH = 64
 
 def load_model(job: Job, head: Head, classes: tuple[str, ...], texts: Iterable[str]) -> tuple[Any, Any]:
     """Tokenizer and model of the spec; a preset's tokenizer is trained on the texts, or read from the checkpoint."""
-    options: TextClassificationOptions = job.options
+    options: EncoderOptions = job.options
     new_layers: list[str] = []
     if not job.spec.model.startswith("preset:"):
         tokenizer, model, new_layers = local_encoder(job.spec.model, head, classes)
@@ -42,9 +42,19 @@ def load_model(job: Job, head: Head, classes: tuple[str, ...], texts: Iterable[s
     return tokenizer, model
 
 
+def usable_length(job: Job, model: Any, tokenizer: Any) -> int:
+    """max_length, or what the model reads at most where that is less, which is told."""
+    wanted: int = job.options.max_length
+    limit = longest_input(model, tokenizer)
+    if limit is None or limit >= wanted:
+        return wanted
+    job.events.notice(f"the model reads {limit:,} tokens at most, so max_length is {limit:,} and not {wanted:,}")
+    return limit
+
+
 def training_arguments(job: Job, rows: int, **more: Any) -> TrainingArguments:
     """The Trainer's arguments by the options, for so many training rows; precision is what the device supports."""
-    options: TextClassificationOptions = job.options
+    options: EncoderOptions = job.options
     every = options.eval_steps or max(1, total_steps(options, rows) // 10)
     on_gpu = torch.cuda.is_available()
     bf16 = on_gpu and torch.cuda.is_bf16_supported()
@@ -59,7 +69,7 @@ def training_arguments(job: Job, rows: int, **more: Any) -> TrainingArguments:
         weight_decay=options.weight_decay,
         warmup_steps=options.warmup_steps,
         lr_scheduler_type=options.lr_scheduler_type,
-        label_smoothing_factor=options.label_smoothing_factor,
+        label_smoothing_factor=getattr(options, "label_smoothing_factor", 0.0),
         logging_steps=options.logging_steps,
         logging_nan_inf_filter=False,
         eval_strategy="steps",
@@ -80,7 +90,7 @@ def training_arguments(job: Job, rows: int, **more: Any) -> TrainingArguments:
     )
 
 
-def total_steps(options: TextClassificationOptions, rows: int) -> int:
+def total_steps(options: EncoderOptions, rows: int) -> int:
     """Optimizer steps of the whole run, as the Trainer counts them."""
     if options.max_steps:
         return options.max_steps

@@ -34,6 +34,9 @@ CLASSIFIER = Head(
     {"problem_type": "single_label_classification"},
 )
 TAGGER = Head("tagger of words", "AutoModelForTokenClassification", "ModernBertForTokenClassification", "TOKEN_CLS")
+READER = Head("finder of answers", "AutoModelForQuestionAnswering", "ModernBertForQuestionAnswering", "QUESTION_ANS")
+# The layers that give the answers of a head, as Transformers' models call them.
+_OUTPUTS = {"TOKEN_CLS": ("classifier", "score"), "QUESTION_ANS": ("qa_outputs", "qa_classifier", "classifier")}
 
 
 def train_tokenizer(texts: Iterable[str], lowercase: bool) -> Any:
@@ -153,15 +156,15 @@ def add_lora(model: Any, head: Head, new_layers: list[str], rank: int, alpha: in
     """The model with LoRA on every linear layer; only the adapters, the head and other new layers are trained."""
     from peft import LoraConfig, TaskType, get_peft_model
 
-    heads = [name for name in ("classifier", "score") if hasattr(model, name) and head.peft == "TOKEN_CLS"]
+    heads = [name for name in _OUTPUTS.get(head.peft, ()) if hasattr(model, name)]
     config = LoraConfig(
         task_type=TaskType[head.peft],
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules="all-linear",
-        exclude_modules=[*heads, *new_layers] or None,  # PEFT would adapt the tagger's head as well as train it
-        modules_to_save=new_layers or None,
+        exclude_modules=[*heads, *new_layers] or None,  # PEFT would adapt the head as well as train it
+        modules_to_save=[*heads, *new_layers] or None,
     )
     return get_peft_model(model, config)
 

@@ -54,8 +54,8 @@ class TabularOptions:
 
 
 @dataclass(frozen=True)
-class TextClassificationOptions:
-    """Encoder classification; the names are those of Transformers' TrainingArguments and PEFT's LoraConfig."""
+class EncoderOptions:
+    """What every encoder takes; the names are those of Transformers' TrainingArguments and PEFT's LoraConfig."""
 
     num_train_epochs: float = option(3.0, "passes over the training rows", unit="epochs", minimum=0.001)
     max_steps: int | None = option(None, "optimizer steps; when set it overrules the epochs", unit="steps", minimum=1)
@@ -71,7 +71,6 @@ class TextClassificationOptions:
         "how the learning rate falls",
         choices=("linear", "cosine", "constant", "constant_with_warmup", "polynomial"),
     )
-    label_smoothing_factor: float = option(0.0, "share of certainty taken off each label", minimum=0, maximum=0.9)
     lora_r: int = option(8, "rank of the LoRA matrices", minimum=1)
     lora_alpha: int = option(16, "scale of the LoRA matrices", minimum=1)
     lora_dropout: float = option(0.05, "share of the adapter's inputs dropped while training", minimum=0, maximum=0.9)
@@ -84,6 +83,13 @@ class TextClassificationOptions:
 
 
 @dataclass(frozen=True)
+class TextClassificationOptions(EncoderOptions):
+    """Encoder classification of a text or a pair of texts."""
+
+    label_smoothing_factor: float = option(0.0, "share of certainty taken off each label", minimum=0, maximum=0.9)
+
+
+@dataclass(frozen=True)
 class TokenClassificationOptions(TextClassificationOptions):
     """The same for a tag on each word; long texts are read in parts, and capital letters count."""
 
@@ -92,6 +98,26 @@ class TokenClassificationOptions(TextClassificationOptions):
     )
     label_smoothing_factor: float = option(0.0, "share of certainty taken off each tag", minimum=0, maximum=0.9)
     lowercase: bool = option(False, "a tokenizer trained here ignores upper and lower case")
+
+
+@dataclass(frozen=True)
+class ExtractiveQaOptions(EncoderOptions):
+    """The same for answers that are parts of texts, or for questions that a text does not answer."""
+
+    max_length: int = option(
+        384, "tokens of question and text read at once; longer texts are read in parts", unit="tokens", minimum=16
+    )
+    doc_stride: int = option(
+        128, "tokens by which the parts of a long text overlap, at most three eighths of max_length", unit="tokens",
+        minimum=0,
+    )  # fmt: skip
+    max_answer_length: int = option(30, "longest answer that is given", unit="tokens", minimum=1)
+    n_best: int = option(20, "answers of each text that are weighed against each other", minimum=1, maximum=1000)
+    no_answer_threshold: float | None = option(
+        None,
+        "how far the score of `no answer` must be above that of the best answer to be said; unset: what scores best on "
+        "the evaluation rows, where some have an answer and some have none",
+    )
 
 
 @dataclass(frozen=True)

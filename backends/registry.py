@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from backends.contract import UsageError, nearest
-from backends.options import TabularOptions, TextClassificationOptions, TokenClassificationOptions
+from backends.options import (
+    ExtractiveQaOptions,
+    TabularOptions,
+    TextClassificationOptions,
+    TokenClassificationOptions,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class TaskData:
     @property
     def has_classes(self) -> bool:
         """Whether each row belongs to one class."""
-        return self.label_role is not None and not self.numeric_label and self.id != "token-classification"
+        classless = ("token-classification", "extractive-question-answering")
+        return self.label_role is not None and not self.numeric_label and self.id not in classless
 
     @cached_property
     def text_roles(self) -> tuple[str, ...]:
@@ -113,7 +119,7 @@ TASK_DATA: tuple[TaskData, ...] = (
         "the answer to a question is a part of a given text",
         "text",
         ("context", "question", "answers"),
-        None,
+        "answers",
         Minimum(200, 1_000, 10_000, "questions"),
         optional=("answer_start",),
     ),
@@ -340,6 +346,16 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("f1", "precision", "recall", "token_accuracy"),
+    ),
+    Task(
+        data=find_data("extractive-question-answering"),
+        module="backends.extractive_qa",
+        options=ExtractiveQaOptions,
+        methods=("full", "lora"),
+        models=("preset:tiny-encoder",),
+        default_model="preset:tiny-encoder",
+        accepts_model_folder=True,
+        metrics=("exact_match", "f1"),
     ),
 )
 

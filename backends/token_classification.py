@@ -31,8 +31,9 @@ from backends.encoder_training import (
     train_to_end,
     training_arguments,
     training_details,
+    usable_length,
 )
-from backends.encoders import TAGGER, load_trained, longest_input
+from backends.encoders import TAGGER, load_trained
 from backends.entity_metrics import entity_scores
 from backends.formats.tagged import entity_spans
 from backends.formats.values import as_text
@@ -87,16 +88,6 @@ def train(job: Job) -> None:
 def sides(examples: Examples) -> dict[str, Tagged]:
     """The two halves of the data by name."""
     return {"train": examples.train, "evaluation": examples.evaluation}
-
-
-def usable_length(job: Job, model: Any, tokenizer: Any) -> int:
-    """max_length, or what the model reads at most where that is less, which is told."""
-    wanted: int = job.options.max_length
-    limit = longest_input(model, tokenizer)
-    if limit is None or limit >= wanted:
-        return wanted
-    job.events.notice(f"the model reads {limit:,} tokens at most, so max_length is {limit:,} and not {wanted:,}")
-    return limit
 
 
 def windows_told(job: Job, side: str, tokenizer: Any, data: Tagged, limit: int) -> list[Window]:

@@ -18,12 +18,14 @@ _FILES = {
     "text-classification": "support_messages.csv",
     "sentence-pair-classification": "statement_pairs.csv",
     "token-classification": "festival_notes.conll",
+    "extractive-question-answering": "village_notices.json",
 }
 # A demo is over in a minute on two CPU cores; what is not named here is chosen as for any other data.
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "text-classification": {"max_steps": 300, "max_length": 32},
     "sentence-pair-classification": {"max_steps": 300, "max_length": 32},
     "token-classification": {"max_steps": 200},
+    "extractive-question-answering": {"max_steps": 300},
 }
 
 

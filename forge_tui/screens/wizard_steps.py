@@ -189,6 +189,9 @@ def column_question(task: Task, role: str, profile: DatasetProfile) -> Question:
         "premise": "The first of the two texts.",
         "hypothesis": "The second text, judged by the first.",
         "tokens": "The words of each text, in order.",
+        "context": "The text that is asked about; the answer is a part of it.",
+        "question": "What is asked about the text.",
+        "answers": "The answer as it stands in the text; empty where the text has none.",
         "tags": "A tag for each word: B-person where a name begins, I-person inside of it, O outside.",
     }
     return Question(

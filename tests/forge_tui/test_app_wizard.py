@@ -141,6 +141,36 @@ def test_a_sample_of_tagged_words(home: Any, here: Path, drive: Callable[..., An
     assert spec.settings["lowercase"] is False and "capital letters" in spec.reasons["lowercase"]
 
 
+def test_a_sample_of_questions(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    async def script(person: Any) -> None:
+        await open_wizard(person)
+        await choose(person, "sample: Text: find the answer in it")
+        await person.see("What shall the model do?", "village_notices.json: squad, utf-8, 940 rows, 940 usable")
+        assert proposed(person).startswith("Text: find the answer in it: the answers are parts of the texts")
+        await person.press("enter")
+        await person.see("Which column is the context?", "the answer is a part of it", "Ask Velmere about the library.")
+        assert proposed(person).startswith("context")
+        await person.press("enter")
+        await person.see("Which column is the question?", "What is asked about the text.")
+        assert proposed(person).startswith("question")
+        await person.press("enter")
+        await person.see("Which column is the answers?", "empty where the text has none")
+        assert proposed(person).startswith("answers")
+        await person.press("enter")
+        await person.see("preset:tiny-encoder", "a local folder with a pretrained model")
+        await person.press("enter")
+        await person.see("Start this run?", "answer_start = answer_start", "GiB: fits", "learning_rate = ")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+        await person.see("village_notices · extractive-question-answering · full")
+
+    drive(script, (80, 24))
+    spec = only_spec()
+    assert spec.columns == {role: role for role in ("context", "question", "answers", "answer_start")}
+    assert set(spec.reasons) == set(spec.settings) and "read in parts" in spec.reasons["max_length"]
+    assert (spec.settings["learning_rate"], spec.settings["doc_stride"]) == (1e-3, 128)
+
+
 @at_both_sizes
 def test_a_text_file_found_by_typing(home: Any, here: Path, drive: Callable[..., Any], size: tuple[int, int]) -> None:
     async def script(person: Any) -> None:
