@@ -94,7 +94,7 @@ def _questions(job: Job, side: str, data: LabelledRows) -> list[Question]:
         answers = [(text, start) for text, start in zip(texts, [*starts, *[None] * len(texts)]) if text.strip()]
         span = None
         if answers:
-            text, start = answers[0]
+            text, start = next(each for each in answers if each[0] in context)
             place = place_of(context, text, start, question)
             if start is not None and start != place:
                 told["moved"] += 1

@@ -398,21 +398,21 @@ def test_places_are_found_where_none_are_given(tmp_path: Path) -> None:
     assert "40 answers of the train rows stand more than once in their text, and no answer_start says" in notices(files)
 
 
-def test_every_accepted_answer_counts_and_the_first_is_learned(
+def test_every_accepted_answer_counts_and_the_first_in_the_text_is_learned(
     scratch: RunFiles, pretrained: Path, tmp_path: Path
 ) -> None:
     from backends.extractive_qa import load_examples
 
     held_out = rows_of(30, seed=8, silent=0)
     for row in held_out:
-        row["answers"] = [row["context"][:3], row["answers"][0]]
-        row["answer_start"] = [0, row["answer_start"][0]]
+        row["answers"] = ["Nobody", row["context"][:3], row["answers"][0]]
+        row["answer_start"] = [None, 0, row["answer_start"][0]]
     other = write_rows(tmp_path / "held-out.jsonl", held_out)
     files = quick_run(
         tmp_path, rows_of(60, seed=9, silent=0), model=str(pretrained), eval_data=str(other), settings={"max_steps": 8}
     )
     examples = load_examples(job_of(files))
-    assert examples.evaluation[0].span == (0, 3) and len(examples.evaluation[0].answers) == 2
+    assert examples.evaluation[0].span == (0, 3) and len(examples.evaluation[0].answers) == 3
     train(files)
     assert report_of(files)["metrics"]["exact_match"] > 0.8
     assert report_of(files)["details"].get("threshold_found_on") is None and "by_type" not in report_of(files)
