@@ -496,11 +496,13 @@ def test_long_texts_are_read_to_their_end(pretrained: Path, tmp_path: Path) -> N
     assert len(right) > len(late) / 2 and all(answer["start"] > 150 for answer in right)
 
 
-def test_windows_hold_every_token_and_overlap(scratch: RunFiles) -> None:
+def test_windows_hold_every_token_and_overlap(scratch: RunFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import AutoTokenizer
 
+    from backends import answer_windows
     from backends.answer_windows import windows_of
 
+    monkeypatch.setattr(answer_windows, "_AT_ONCE", 5)
     tokenizer = AutoTokenizer.from_pretrained(scratch.model)
     contexts = [row["context"] for row in rows_of(12, seed=19, long=20)]
     asked = [("who? " * (1 + 30 * (number % 2)), context) for number, context in enumerate(contexts)]
@@ -528,6 +530,23 @@ def test_questions_that_are_too_long_are_cut_and_told(tmp_path: Path) -> None:
     assert "1 train questions take more than a quarter of 64 tokens; their end is cut" in notices(files).replace(
         "evaluation questions", "train questions"
     )
+
+
+def test_a_question_whose_answer_fits_no_window_teaches_nothing(scratch: RunFiles, tmp_path: Path) -> None:
+    """Not even silence: its windows are none of the training."""
+    from transformers import AutoTokenizer
+
+    from backends.answer_rows import Question
+    from backends.answer_windows import windows_of
+    from backends.extractive_qa import learned_inputs, pairs_of
+
+    text = "Ann sees the road and the hall and the bus by day and Bob sees Rome"
+    data = [Question(text, "who?", (text,), (0, len(text))), Question(text, "who?", ("Ann",), (0, 3))]
+    data.append(Question(text, "cost?", (), None))
+    windows = list(windows_of(AutoTokenizer.from_pretrained(scratch.model), pairs_of(data), 12, 4))
+    inputs = learned_inputs(job_of(quick_run(tmp_path, rows_of(9, seed=1))), data, windows)
+    assert [window.row for window in inputs.windows] == [window.row for window in windows if window.row]
+    assert [start > 0 for start, _ in inputs.positions] == [True] + [False] * (len(inputs) - 1)
 
 
 def test_answers_longer_than_a_window_are_left_out(tmp_path: Path) -> None:
