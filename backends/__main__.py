@@ -21,6 +21,7 @@ from backends.events import EventWriter  # noqa: E402
 from backends.failures import explain  # noqa: E402
 from backends.job import Job  # noqa: E402
 from backends.options import parse_settings  # noqa: E402
+from backends.out_of_memory import train_with_room  # noqa: E402
 from backends.registry import find_task  # noqa: E402
 
 
@@ -42,9 +43,10 @@ def main(arguments: list[str]) -> int:
         )
         spec = read_spec(files.spec)
         task = find_task(spec.task)
-        job = Job(files, spec, task, parse_settings(task.options, spec.settings), events, CONTROL, step, folder)
+        options: object = parse_settings(task.options, spec.settings)
+        job = Job(files, spec, task, options, events, CONTROL, step, folder, attempt)
         events.phase("loading-data")
-        importlib.import_module(task.module).train(job)
+        train_with_room(importlib.import_module(task.module).train, job)
     except Exception as error:
         return _fail(error, files)
     return EXIT_DONE

@@ -22,7 +22,13 @@ from backends.answer_metrics import answer_scores, best_threshold
 from backends.answer_rows import Examples, Question, load_examples
 from backends.answer_windows import Decoder, Found, Gathered, Window, cut_questions, require_pairs, windows_of
 from backends.contract import DataError, read_json, read_spec, write_json
-from backends.encoder_training import (
+from backends.encoders import encoder_preset
+from backends.formats.values import as_text
+from backends.job import Job
+from backends.options import ExtractiveQaOptions
+from backends.reporting import finish
+from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.transformers_training import (
     PREDICT_BATCH,
     batches,
     final_scores,
@@ -34,16 +40,11 @@ from backends.encoder_training import (
     training_details,
     usable_length,
 )
-from backends.encoders import READER, load_trained
-from backends.formats.values import as_text
-from backends.job import Job
-from backends.options import ExtractiveQaOptions
-from backends.reporting import finish
-from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.tuning import ANSWER_FINDER, labels_config, load_finished
 
 ANSWERS_FILE = "answers.json"
 NO_ANSWER = "(no answer)"
-ENDS = ("start", "end")
+ENDS = labels_config(("start", "end"))
 _AROUND = 60  # characters of the text that are shown on either side of an answer
 
 
@@ -54,7 +55,9 @@ def train(job: Job) -> None:
     set_seed(options.seed)
     job.events.phase("loading-model")
     texts = (text for each in examples.train for text in (each.context, each.question))
-    tokenizer, model = load_model(job, READER, ENDS, texts)
+    tokenizer, model = load_model(
+        job, ANSWER_FINDER, encoder_preset(ANSWER_FINDER, texts, options.lowercase, ENDS), ENDS
+    )
     require_pairs(tokenizer, job.spec.model)
     job.events.phase("preparing")
     limit = usable_length(job, model, tokenizer)
@@ -290,7 +293,7 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
     learned = read_json(model_folder / ANSWERS_FILE) or {}
     decoder = Decoder(**{each.name: learned[each.name] for each in fields(Decoder)})
     threshold = learned["no_answer_threshold"]
-    tokenizer, model = load_trained(model_folder, READER, ENDS)
+    tokenizer, model = load_finished(model_folder, ANSWER_FINDER, ENDS)
     for batch in batches(rows):
         pairs = [(_cell(row, columns, "question"), _cell(row, columns, "context")) for row in batch]
         windows = list(windows_of(tokenizer, pairs, learned["max_length"], learned["doc_stride"]))

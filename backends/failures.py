@@ -39,7 +39,8 @@ def explain(error: BaseException, files: RunFiles) -> ForgeError:
         return ForgeError(
             "The GPU ran out of memory",
             _first_line(error),
-            "Start again with half the batch size (per_device_train_batch_size) or a shorter max_length.",
+            "One row at a time is already too much or cannot be had: take a shorter max_length, "
+            "gradient_checkpointing=true, a leaner method (lora, qlora), or a smaller model.",
         )
     if isinstance(error, MemoryError):
         return ForgeError(

@@ -30,6 +30,7 @@ class Job:
     control: StopControl
     resume_step: int
     resume_from: Path | None
+    attempt: int = 1
 
     def record_data(self, **facts: Any) -> None:
         """Write data.json: what exactly this run was trained on."""

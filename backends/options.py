@@ -54,8 +54,11 @@ class TabularOptions:
 
 
 @dataclass(frozen=True)
-class EncoderOptions:
-    """What every encoder takes; the names are those of Transformers' TrainingArguments and PEFT's LoraConfig."""
+class TransformersOptions:
+    """What every task of Transformers' Trainer can be set to; the names are those of TrainingArguments and PEFT.
+
+    A task's own options inherit these, with other defaults where they suit it better.
+    """
 
     num_train_epochs: float = option(3.0, "passes over the training rows", unit="epochs", minimum=0.001)
     max_steps: int | None = option(None, "optimizer steps; when set it overrules the epochs", unit="steps", minimum=1)
@@ -71,27 +74,50 @@ class EncoderOptions:
         "how the learning rate falls",
         choices=("linear", "cosine", "constant", "constant_with_warmup", "polynomial"),
     )
+    max_grad_norm: float = option(1.0, "longer gradients are cut to this length; 0 leaves them", minimum=0)
+    optim: str | None = option(
+        None,
+        "the optimizer; unset is AdamW in one fused kernel, `adamw_bnb_8bit` keeps its state in 8 bits",
+        choices=("adamw_torch_fused", "adamw_torch", "adamw_bnb_8bit", "paged_adamw_8bit", "adafactor", "sgd"),
+    )
+    gradient_checkpointing: bool = option(False, "activations are made again instead of kept: less memory, slower")
+    train_sampling_strategy: str = option(
+        "group_by_length",
+        "texts of like length share a batch, which wastes less on padding, or rows come in random order",
+        choices=("group_by_length", "random"),
+    )
+    freeze_layers: int | None = option(
+        None, "for full: the embeddings and so many of the lowest layers do not learn; unset trains all", minimum=0
+    )
     lora_r: int = option(8, "rank of the LoRA matrices", minimum=1)
     lora_alpha: int = option(16, "scale of the LoRA matrices", minimum=1)
     lora_dropout: float = option(0.05, "share of the adapter's inputs dropped while training", minimum=0, maximum=0.9)
+    target_modules: str = option(
+        "all-linear", "layers that LoRA adapts: all linear ones of the architecture, or names divided by commas"
+    )
+    use_dora: bool = option(False, "LoRA learns size and direction apart (DoRA): often better at low rank, slower")
+    use_rslora: bool = option(False, "LoRA's scale falls with the root of the rank (rsLoRA), for ranks from 32 up")
+    num_virtual_tokens: int = option(
+        20, "learned vectors before the input, for prompt and prefix tuning", unit="tokens", minimum=1, maximum=1_000
+    )
     logging_steps: int = option(1, "steps between two points of the training curve", unit="steps", minimum=1)
     eval_steps: int | None = option(None, "steps between two evaluations; unset means ten a run", minimum=1)
     save_steps: int | None = option(None, "steps between two checkpoints; unset means at each evaluation", minimum=1)
     eval_fraction: float = option(0.2, "share of the rows held out for evaluation", minimum=0.01, maximum=0.9)
     seed: int = option(42, "seed of the split and of every random choice", minimum=0, maximum=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class TextClassificationOptions(TransformersOptions):
+    """Texts and pairs of texts into classes."""
+
+    label_smoothing_factor: float = option(0.0, "share of certainty taken off each label", minimum=0, maximum=0.9)
     lowercase: bool = option(True, "a tokenizer trained here ignores upper and lower case")
 
 
 @dataclass(frozen=True)
-class TextClassificationOptions(EncoderOptions):
-    """Encoder classification of a text or a pair of texts."""
-
-    label_smoothing_factor: float = option(0.0, "share of certainty taken off each label", minimum=0, maximum=0.9)
-
-
-@dataclass(frozen=True)
-class TokenClassificationOptions(TextClassificationOptions):
-    """The same for a tag on each word; long texts are read in parts, and capital letters count."""
+class TokenClassificationOptions(TransformersOptions):
+    """A tag on each word; long texts are read in parts, and capital letters count."""
 
     max_length: int = option(
         256, "tokens read at once; longer texts are read in parts that overlap by a quarter", unit="tokens", minimum=4
@@ -101,16 +127,18 @@ class TokenClassificationOptions(TextClassificationOptions):
 
 
 @dataclass(frozen=True)
-class ExtractiveQaOptions(EncoderOptions):
-    """The same for answers that are parts of texts, or for questions that a text does not answer."""
+class ExtractiveQaOptions(TransformersOptions):
+    """Answers in texts; long texts are read in parts."""
 
     max_length: int = option(
         384, "tokens of question and text read at once; longer texts are read in parts", unit="tokens", minimum=16
     )
     doc_stride: int = option(
-        128, "tokens by which the parts of a long text overlap, at most three eighths of max_length", unit="tokens",
+        128,
+        "tokens by which the parts of a long text overlap, at most three eighths of max_length",
+        unit="tokens",
         minimum=0,
-    )  # fmt: skip
+    )
     max_answer_length: int = option(30, "longest answer that is given", unit="tokens", minimum=1)
     n_best: int = option(20, "answers of each text that are weighed against each other", minimum=1, maximum=1000)
     no_answer_threshold: float | None = option(
@@ -118,6 +146,7 @@ class ExtractiveQaOptions(EncoderOptions):
         "how far the score of `no answer` must be above that of the best answer to be said; unset: what scores best on "
         "the evaluation rows, where some have an answer and some have none",
     )
+    lowercase: bool = option(True, "a tokenizer trained here ignores upper and lower case")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Standard library only; naming a task imports no backend.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -321,7 +322,7 @@ TASKS: tuple[Task, ...] = (
         data=find_data("text-classification"),
         module="backends.text_classification",
         options=TextClassificationOptions,
-        methods=("full", "lora"),
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
@@ -331,7 +332,7 @@ TASKS: tuple[Task, ...] = (
         data=find_data("sentence-pair-classification"),
         module="backends.text_classification",
         options=TextClassificationOptions,
-        methods=("full", "lora"),
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
@@ -341,7 +342,7 @@ TASKS: tuple[Task, ...] = (
         data=find_data("token-classification"),
         module="backends.token_classification",
         options=TokenClassificationOptions,
-        methods=("full", "lora"),
+        methods=("full", "lora", "qlora", "prefix-tuning"),  # words before the input would shift the tags
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
@@ -351,13 +352,43 @@ TASKS: tuple[Task, ...] = (
         data=find_data("extractive-question-answering"),
         module="backends.extractive_qa",
         options=ExtractiveQaOptions,
-        methods=("full", "lora"),
+        methods=("full", "lora", "qlora", "prefix-tuning"),  # words before the input would shift the answers
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("exact_match", "f1"),
     ),
 )
+
+
+# The kinds of models (profiles/catalog.py) that each method can train, the method that trains most first.
+METHOD_KINDS: Mapping[str, tuple[str, ...]] = {
+    "full": (
+        *("causal-lm", "encoder", "encoder-decoder", "vision-language"),
+        *("image", "detector", "speech", "video", "trees"),
+    ),
+    "lora": ("causal-lm", "encoder", "encoder-decoder", "vision-language", "speech"),
+    "qlora": ("causal-lm", "encoder", "encoder-decoder", "vision-language", "speech"),
+    "prompt-tuning": ("causal-lm", "encoder", "encoder-decoder"),
+    "prefix-tuning": ("causal-lm", "encoder", "encoder-decoder"),
+}
+# Encoders of Transformers 5.23 whose layers take no vectors from outside (past_key_values), by model_type.
+_WITHOUT_PREFIX = ("albert", "deberta", "deberta-v2", "distilbert", "modernbert", "mpnet")
+
+
+def method_refusal(method: str, task_id: str | None, kind: str | None, architecture: str | None) -> str | None:
+    """Why a method cannot train a model for a task, None where it can; what is None is not looked at.
+
+    `architecture` is the model_type of Transformers.
+    """
+    trained = next((task.methods for task in TASKS if task.id == task_id), None)
+    if kind is not None and kind not in METHOD_KINDS[method]:
+        return f"{method} is not for this kind of model"
+    if trained is not None and method not in trained:
+        return f"this version trains {task_id} by {', '.join(trained)}"
+    if method == "prefix-tuning" and architecture in _WITHOUT_PREFIX:
+        return f"the layers of {architecture} take no vectors from outside, which prefix tuning needs"
+    return None
 
 
 def is_trained(task_id: str) -> bool:

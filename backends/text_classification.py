@@ -18,7 +18,14 @@ from transformers import DataCollatorWithPadding, Trainer, set_seed
 from backends.baselines import majority_class, tfidf_model
 from backends.contract import read_json, read_spec, write_json
 from backends.data import LabelledRows, Split, class_index, load_split
-from backends.encoder_training import (
+from backends.encoders import encoder_preset
+from backends.formats.values import as_text
+from backends.job import Job
+from backends.metrics import classification_scores, order_scores
+from backends.options import TextClassificationOptions, parse_settings
+from backends.reporting import finish
+from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.transformers_training import (
     batches,
     final_scores,
     lacks_column,
@@ -27,14 +34,9 @@ from backends.encoder_training import (
     train_to_end,
     training_arguments,
     training_details,
+    usable_length,
 )
-from backends.encoders import CLASSIFIER, load_trained
-from backends.formats.values import as_text
-from backends.job import Job
-from backends.metrics import classification_scores, order_scores
-from backends.options import TextClassificationOptions, parse_settings
-from backends.reporting import finish
-from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.tuning import CLASSIFIER, labels_config, load_finished
 
 CLASSES_FILE = "classes.json"
 
@@ -46,9 +48,11 @@ def train(job: Job) -> None:
     set_seed(options.seed)
     job.events.phase("loading-model")
     texts = (text for row in texts_of(job, split.train.rows) for text in row)
-    tokenizer, model = load_model(job, CLASSIFIER, split.classes, texts)
+    config = labels_config(split.classes)
+    tokenizer, model = load_model(job, CLASSIFIER, encoder_preset(CLASSIFIER, texts, options.lowercase, config), config)
     job.events.phase("preparing")
-    datasets = {side: encode(job, tokenizer, rows, split.classes) for side, rows in sides(split).items()}
+    limit = usable_length(job, model, tokenizer)
+    datasets = {side: encode(job, tokenizer, rows, split.classes, limit) for side, rows in sides(split).items()}
     trainer = build_trainer(job, split, tokenizer, model, datasets)
     job.events.phase("baseline")
     baseline_name, baseline = job.known_baseline() or score_baselines(job, split)
@@ -57,7 +61,7 @@ def train(job: Job) -> None:
         return
     metrics = final_scores(job, trainer)
     save_model(job, trainer, tokenizer)
-    write_json(job.files.model / CLASSES_FILE, {"classes": list(split.classes)})
+    write_json(job.files.model / CLASSES_FILE, {"classes": list(split.classes), "max_length": limit})
     finish(
         job,
         metrics=metrics,
@@ -82,17 +86,15 @@ def texts_of(job: Job, rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [tuple(as_text(row.get(column)) for column in columns) for row in rows]
 
 
-def encode(job: Job, tokenizer: Any, data: LabelledRows, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Token ids and class number of each row; texts beyond max_length are cut and counted."""
+def encode(job: Job, tokenizer: Any, data: LabelledRows, classes: tuple[str, ...], limit: int) -> list[dict[str, Any]]:
+    """Token ids and class number of each row; texts beyond the limit are cut and counted."""
     numbers = class_index(classes)
     texts = texts_of(job, data.rows)
     columns = [list(column) for column in zip(*texts, strict=True)]
-    coded = tokenizer(*columns, truncation=True, max_length=job.options.max_length)
-    full = sum(len(ids) >= job.options.max_length for ids in coded["input_ids"])
+    coded = tokenizer(*columns, truncation=True, max_length=limit)
+    full = sum(len(ids) >= limit for ids in coded["input_ids"])
     if full:
-        job.events.notice(
-            f"{full:,} of {len(texts):,} texts fill max_length = {job.options.max_length}; the rest is cut"
-        )
+        job.events.notice(f"{full:,} of {len(texts):,} texts fill max_length = {limit}; the rest is cut")
     names = list(coded)
     rows = zip(*(coded[name] for name in names), data.labels, strict=True)
     return [{**dict(zip(names, values, strict=False)), "labels": numbers[values[-1]]} for values in rows]
@@ -112,7 +114,7 @@ def build_trainer(job: Job, split: Split, tokenizer: Any, model: Any, datasets: 
 
     trainer = Trainer(
         model=model,
-        args=training_arguments(job, len(datasets["train"])),
+        args=training_arguments(job, len(datasets["train"]), label_smoothing_factor=job.options.label_smoothing_factor),
         train_dataset=datasets["train"],
         eval_dataset=datasets["evaluation"],
         processing_class=tokenizer,
@@ -154,11 +156,13 @@ def score_baselines(job: Job, split: Split) -> tuple[str, dict[str, float]]:
 def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Classify each row (column name to cell) with the model of a finished run."""
     spec = read_spec(model_folder.parent / "spec.toml")
-    limit = parse_settings(TextClassificationOptions, spec.settings).max_length
     roles = ("premise", "hypothesis") if "premise" in spec.columns else ("text",)
     columns = [spec.columns[role] for role in roles]
-    classes: list[str] = (read_json(model_folder / CLASSES_FILE) or {})["classes"]
-    tokenizer, model = load_trained(model_folder, CLASSIFIER, tuple(classes))
+    learned = read_json(model_folder / CLASSES_FILE) or {}
+    classes: list[str] = learned["classes"]
+    # Runs of before this was written down have it in their settings alone.
+    limit = learned.get("max_length") or parse_settings(TextClassificationOptions, spec.settings).max_length
+    tokenizer, model = load_finished(model_folder, CLASSIFIER, labels_config(tuple(classes)))
     for batch in batches(rows):
         for row in batch:
             missing = [column for column in columns if column not in row]

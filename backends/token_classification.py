@@ -21,7 +21,17 @@ from transformers import DataCollatorForTokenClassification, Trainer, set_seed
 from backends.baselines import linear_word_model
 from backends.contract import read_json, read_spec, write_json
 from backends.data import class_index
-from backends.encoder_training import (
+from backends.encoders import encoder_preset
+from backends.entity_metrics import entity_scores
+from backends.formats.tagged import entity_spans
+from backends.formats.values import as_text
+from backends.job import Job
+from backends.metrics import order_scores
+from backends.options import TokenClassificationOptions
+from backends.reporting import finish
+from backends.tagged_rows import Examples, Tagged, load_examples
+from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.transformers_training import (
     PREDICT_BATCH,
     batches,
     final_scores,
@@ -33,16 +43,7 @@ from backends.encoder_training import (
     training_details,
     usable_length,
 )
-from backends.encoders import TAGGER, load_trained
-from backends.entity_metrics import entity_scores
-from backends.formats.tagged import entity_spans
-from backends.formats.values import as_text
-from backends.job import Job
-from backends.metrics import order_scores
-from backends.options import TokenClassificationOptions
-from backends.reporting import finish
-from backends.tagged_rows import Examples, Tagged, load_examples
-from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
+from backends.tuning import TAGGER, labels_config, load_finished
 from backends.words import Decoder, Span, Window, division_of, require_places, windows_of, word_spans
 
 TAGS_FILE = "tags.json"
@@ -55,7 +56,8 @@ def train(job: Job) -> None:
     set_seed(options.seed)
     job.events.phase("loading-model")
     texts = (" ".join(words) for words in examples.train.words)
-    tokenizer, model = load_model(job, TAGGER, examples.decoder.tags, texts)
+    config = labels_config(examples.decoder.tags)
+    tokenizer, model = load_model(job, TAGGER, encoder_preset(TAGGER, texts, options.lowercase, config), config)
     require_places(tokenizer, job.spec.model)
     job.events.phase("preparing")
     limit = usable_length(job, model, tokenizer)
@@ -148,7 +150,12 @@ def build_trainer(
     trainer = Trainer(
         model=model,
         # Scored batch by batch, so that the logits of a large evaluation never lie in memory at once.
-        args=training_arguments(job, len(learned), batch_eval_metrics=True),
+        args=training_arguments(
+            job,
+            len(learned),
+            batch_eval_metrics=True,
+            label_smoothing_factor=job.options.label_smoothing_factor,
+        ),
         train_dataset=learned,
         eval_dataset=rows["evaluation"],
         processing_class=tokenizer,
@@ -235,7 +242,7 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
     column = read_spec(model_folder.parent / "spec.toml").columns["tokens"]
     learned = read_json(model_folder / TAGS_FILE) or {}
     decoder = Decoder(tuple(learned["tags"]), learned["unread"])
-    tokenizer, model = load_trained(model_folder, TAGGER, decoder.tags)
+    tokenizer, model = load_finished(model_folder, TAGGER, labels_config(decoder.tags))
     for batch in batches(rows):
         texts = [_divided(_asked(row, column), learned["division"]) for row in batch]
         words = [[text[start:end] for start, end in spans] for text, spans in texts]

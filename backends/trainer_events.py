@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
-from backends.checkpoints import checkpoint_folder, prune, seal
+from backends.checkpoints import checkpoint_folder, latest_checkpoint, prune, seal
+from backends.contract import ForgeError
 from backends.job import Job, Pace
+from backends.registry import lower_is_better
 
 SAMPLES_SHOWN = 3
 # Bookkeeping of the Trainer that is no metric of the model.
 _NOT_METRICS = ("epoch", "total_flos", "train_loss", "step")
+_WORDS = {"loss": "loss", "grad_norm": "gradient"}
 _NOT_METRICS_ENDS = ("_runtime", "_per_second")
 
 
@@ -48,6 +52,8 @@ class ForgeCallback(TrainerCallback):
             k: v for k, v in found.items() if k not in _NOT_METRICS and not k.endswith(("_runtime", "_per_second"))
         }
         is_evaluation = "eval_loss" in values
+        if not is_evaluation:
+            self._require_finite(values, state.global_step, args)
         named = {name if name == "eval_loss" else name.removeprefix("eval_"): value for name, value in values.items()}
         self.job.events.emit(
             "metrics",
@@ -59,19 +65,39 @@ class ForgeCallback(TrainerCallback):
             tokens_per_second=None,
         )
 
+    def _require_finite(self, values: Mapping[str, float], step: int, args: Any) -> None:
+        """Raise ForgeError before weights that are lost are saved; with scaled gradients a step may be left out."""
+        told = ("loss",) if args.fp16 else ("loss", "grad_norm")
+        lost = next((name for name in told if not math.isfinite(values.get(name, 0.0))), None)
+        if lost is None:
+            return
+        kept = latest_checkpoint(self.job.files.checkpoints)
+        rate = f"{args.learning_rate:g}"
+        raise ForgeError(
+            f"Training broke down: the {_WORDS[lost]} of step {step} is {values[lost]}",
+            f"the steps were too large for this model at learning_rate = {rate}, or its numbers left the range of "
+            f"{'16' if args.fp16 or args.bf16 else '32'} bits; "
+            + (f"the checkpoint of step {kept[0]} is from before" if kept else "there was no checkpoint yet"),
+            f"Start again with a lower rate: --set learning_rate={args.learning_rate / 10:g}; "
+            "a longer warmup_steps or a smaller max_grad_norm help too.",
+        )
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Obey what was asked by signal."""
+        """Obey what was asked by signal; what is saved is first looked at, so that no lost weights are kept."""
         if self.job.control.stop_requested:
             control.should_save = True
             control.should_training_stop = True
         elif self.job.control.take_checkpoint_request():
             control.should_save = True
+        if control.should_save or control.should_evaluate:
+            control.should_log = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         """Keep the checkpoint of a best evaluation and show a few predictions."""
         primary = self.job.task.metrics[0]
-        value = (metrics or {}).get(f"eval_{primary}")
-        if value is not None and (state.best_metric is None or value > state.best_metric):
+        value = (metrics or {}).get(primary if primary == "eval_loss" else f"eval_{primary}")
+        sign = -1 if lower_is_better(primary) else 1
+        if value is not None and (state.best_metric is None or sign * value > sign * state.best_metric):
             if state.global_step < state.max_steps:
                 control.should_save = True
             self.job.update_report(best={primary: value, "step": state.global_step})

@@ -99,10 +99,10 @@ def make_estimate(request: EstimateRequest, hardware: Hardware) -> Estimated:
     task = request.task or next(iter(model.tasks), min(tasks))
     strategy = request.strategy or ("reward" if task == "reward-modeling" else None)
     method = request.method or ("full" if is_preset(model) else _DEFAULT_METHOD.get(model.kind, "full"))
-    require_method(method, task, model.kind, device.gpu, not is_preset(model))
+    require_method(method, task, model.kind, device.gpu, not is_preset(model), model.architecture)
     on_gpu = device.gpu is not None
     setup = trainer_setup(model, method, _typed(request.settings), on_gpu, request.task, strategy)
-    able = [each.id for each in methods_for(task, model.kind, device.gpu, not is_preset(model))]
+    able = [each.id for each in methods_for(task, model.kind, device.gpu, not is_preset(model), model.architecture)]
     smaller = [each for each in catalog() if each.kind == model.kind and each.open_licence and not is_preset(each)]
     return Estimated(model, method, device, memory_of(model, setup, device.free_bytes, on_gpu, able, smaller))
 

@@ -130,6 +130,11 @@ class Model:
     lowercases: bool = False
     download_bytes: int | None = None
 
+    @property
+    def architecture(self) -> str | None:
+        """The model_type of Transformers, where it is known."""
+        return self.shape.architecture if self.shape is not None else None
+
 
 def catalog() -> tuple[Model, ...]:
     """Every model of the catalog, family by family."""

@@ -35,7 +35,9 @@ def memory_of_plan(
             data.usable_rows, count, many, device.free_bytes, int(values.get("max_depth") or 6), on_gpu
         )
     setup = trainer_setup(model, found.method.id, values, on_gpu, found.task, found.strategy.id)
-    able = [each.id for each in methods_for(found.task, model.kind, device.gpu, not is_preset(model))]
+    able = [
+        each.id for each in methods_for(found.task, model.kind, device.gpu, not is_preset(model), model.architecture)
+    ]
     return memory_of(model, setup, device.free_bytes, on_gpu, able, _smaller(found, device))
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from backends.contract import UsageError, nearest
-from backends.registry import TASKS
+from backends.registry import METHOD_KINDS, method_refusal
 from profiles.device import capability_of
 from profiles.hardware import Gpu
 
@@ -33,16 +33,16 @@ class Method:
 
     id: str
     what: str
-    kinds: tuple[str, ...]
     weight_bytes: float
     training_bytes: float
+    kinds: tuple[str, ...]
 
 
 @cache
 def methods() -> tuple[Method, ...]:
     """Every method, the one that trains most first."""
     tables = tomllib.loads(Path(__file__).with_name("methods.toml").read_text(encoding="utf-8"))["method"]
-    return tuple(Method(**{**each, "kinds": tuple(each["kinds"])}) for each in tables)
+    return tuple(Method(**each, kinds=METHOD_KINDS[each["id"]]) for each in tables)
 
 
 def find_method(name: str) -> Method:
@@ -56,18 +56,26 @@ def find_method(name: str) -> Method:
     )
 
 
-def methods_for(task: str, kind: str, gpu: Gpu | None, pretrained: bool = True) -> tuple[Method, ...]:
+def methods_for(
+    task: str, kind: str, gpu: Gpu | None, pretrained: bool = True, architecture: str | None = None
+) -> tuple[Method, ...]:
     """The methods that can be offered: for the kind of model, by what this version trains, on this device."""
-    return tuple(each for each in methods() if _why_not(each, task, kind, gpu, pretrained) is None)
+    return tuple(each for each in methods() if _why_not(each, task, kind, gpu, pretrained, architecture) is None)
 
 
-def require_method(name: str, task: str, kind: str, gpu: Gpu | None, pretrained: bool = True) -> Method:
+def require_method(
+    name: str, task: str, kind: str, gpu: Gpu | None, pretrained: bool = True, architecture: str | None = None
+) -> Method:
     """The method that was asked for; raises UsageError with what is possible instead."""
+
+    def why_not(method: Method) -> str | None:
+        return _why_not(method, task, kind, gpu, pretrained, architecture, asked=True)
+
     method = find_method(name)
-    why = _why_not(method, task, kind, gpu, pretrained, asked=True)
+    why = why_not(method)
     if why is None:
         return method
-    able = [each.id for each in methods() if _why_not(each, task, kind, gpu, pretrained, asked=True) is None]
+    able = [each.id for each in methods() if why_not(each) is None]
     raise UsageError(
         f"{method.id} cannot train {named(kind) if pretrained else 'a model from random weights'} for {task}",
         why,
@@ -81,14 +89,20 @@ def named(kind: str) -> str:
 
 
 def _why_not(
-    method: Method, task: str, kind: str, gpu: Gpu | None, pretrained: bool, asked: bool = False
+    method: Method,
+    task: str,
+    kind: str,
+    gpu: Gpu | None,
+    pretrained: bool,
+    architecture: str | None,
+    asked: bool = False,
 ) -> str | None:
     """Why a method cannot be used, None where it can; what is only slow is not offered but done when asked for."""
-    trained = next((each.methods for each in TASKS if each.id == task), None)
     if kind not in method.kinds:
         return f"{method.what}; that is for {', '.join(_KIND_NAMES[each] for each in method.kinds)}"
-    if trained is not None and method.id not in trained:
-        return f"this version trains {task} by {', '.join(trained)}"
+    refusal = method_refusal(method.id, task, kind, architecture)
+    if refusal is not None:
+        return refusal
     if not pretrained and method.id != "full":
         return f"{method.id} adapts weights that already know something; random ones know nothing"
     if method.id == "qlora":

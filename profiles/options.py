@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from backends.registry import method_refusal
 from profiles.catalog import Model, models_for, weights_bytes
 from profiles.device import Device
 from profiles.fit import FITS, TOO_LARGE, Judgement, judge
@@ -166,7 +167,7 @@ class Place:
 
     def methods(self, model: Model) -> tuple[Method, ...]:
         """The methods to offer for a model, the one to take where there is room first."""
-        able = methods_for(self.task, model.kind, self.device.gpu, not is_preset(model))
+        able = methods_for(self.task, model.kind, self.device.gpu, not is_preset(model), model.architecture)
         able = tuple(each for each in able if each.id in ("full", "lora", "qlora"))
         small = model.parameters is None or model.parameters < _SMALL_LANGUAGE_MODEL
         if model.kind in _LANGUAGE_KINDS and not small and self.strategy != "pretrain":
@@ -228,11 +229,12 @@ def is_free(model: Model) -> bool:
 
 def options_for(place: Place, wanted: Method | None = None) -> tuple[Option, ...]:
     """One option for each pretrained model of the catalog that is good for the task, by its best method."""
-    able = [
-        model
-        for model in models_for(place.task)
-        if not is_preset(model) and (wanted is None or model.kind in wanted.kinds) and place.methods(model)
-    ]
+
+    def is_able(model: Model) -> bool:
+        refusal = method_refusal(wanted.id, place.task, model.kind, model.architecture) if wanted is not None else None
+        return refusal is None and bool(place.methods(model))
+
+    able = [model for model in models_for(place.task) if not is_preset(model) and is_able(model)]
     return tuple(place.best_method(model, wanted) for model in able)
 
 

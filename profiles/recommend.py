@@ -84,7 +84,7 @@ def recommend(
         from_scratch=is_preset(model),
         strategy=strategies.first.id,
         parameters=model.parameters,
-        architecture=model.shape.architecture if model.shape is not None else None,
+        architecture=model.architecture,
         context=model.context,
         free_gib=device.free_bytes / GIB if device.gpu is not None and device.free_bytes is not None else None,
     )
@@ -165,7 +165,9 @@ def _choose(place: Place, wishes: Wishes) -> Option:
     if wishes.model is not None:
         model = wishes.model
         if wishes.method is not None:
-            return Option(model, require_method(wishes.method, place.task, model.kind, gpu, not is_preset(model)))
+            pretrained = not is_preset(model)
+            method = require_method(wishes.method, place.task, model.kind, gpu, pretrained, model.architecture)
+            return Option(model, method)
         return place.best_method(model)
     trained = next((task for task in TASKS if task.id == place.task), None)
     if trained is not None and wishes.method in (None, "full"):

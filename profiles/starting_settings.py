@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import DatasetProfile
-from backends.options import TextClassificationOptions
+from backends.options import TransformersOptions
 
 _FAMILIES = {
     "tabular-classification": "tabular",
@@ -98,7 +98,7 @@ def known_settings(task: str) -> dict[str, Any]:
     tables = _tables(_FAMILIES[task])
     named = {rule["setting"]: rule["value"] for rule in tables["rule"]}
     lengths = {rule["setting"]: rule["most"] for rule in tables.get("length", ())}
-    every = {entry.name: entry.default for entry in fields(TextClassificationOptions) if entry.name in _OF_EVERY_TASK}
+    every = {entry.name: entry.default for entry in fields(TransformersOptions) if entry.name in _OF_EVERY_TASK}
     return {**named, **lengths, **every, "max_steps": 1000, "eval_steps": 100, "save_steps": 100}
 
 

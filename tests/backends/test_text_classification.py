@@ -274,8 +274,8 @@ def test_a_row_without_the_column_is_refused_by_name(scratch: RunFiles) -> None:
 
 
 def test_rows_are_predicted_in_order_and_as_they_come(scratch: RunFiles) -> None:
-    from backends.encoder_training import PREDICT_BATCH
     from backends.text_classification import predict
+    from backends.transformers_training import PREDICT_BATCH
 
     rows = rows_of(PREDICT_BATCH * 2 + 3, seed=6)
     asked: list[int] = []
@@ -354,7 +354,7 @@ def test_of_equal_evaluations_the_first_is_the_best_everywhere(tmp_path: Path, m
     ],
 )
 def test_the_steps_are_counted_as_the_trainer_counts_them(tmp_path: Path, rows: int, settings: dict[str, Any]) -> None:
-    from backends.encoder_training import total_steps
+    from backends.transformers_training import total_steps
 
     data = write_rows(tmp_path / "data.jsonl", rows_of(rows, seed=9))
     held_out = write_rows(tmp_path / "held-out.jsonl", rows_of(10, seed=10))

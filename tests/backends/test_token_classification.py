@@ -282,8 +282,8 @@ def test_rows_of_other_names_and_empty_ones_are_answered(scratch: RunFiles) -> N
 
 
 def test_rows_are_predicted_in_order_and_as_they_come(scratch: RunFiles) -> None:
-    from backends.encoder_training import PREDICT_BATCH
     from backends.token_classification import predict
+    from backends.transformers_training import PREDICT_BATCH
 
     rows = rows_of(PREDICT_BATCH + 3, seed=6)
     asked: list[int] = []

@@ -103,7 +103,7 @@ def test_what_is_not_known_is_null(cli: Callable[..., Any], tmp_path: Path) -> N
         ([], ("--model",)),
         (["--model", "Qwen/Qwen3-8BB"], ("Qwen/Qwen3-8B",)),
         (["--model", "Qwen/Qwen3-8B", "--method", "loar"], ("lora",)),
-        (["--model", "google-bert/bert-base-uncased", "--method", "prompt-tuning"], ("prompt-tuning",)),
+        (["--model", "answerdotai/ModernBERT-base", "--method", "prefix-tuning"], ("prefix-tuning", "lora")),
         ([*QWEN, "--batch-size", "many"], ("many", "whole number")),
         ([*QWEN, "--batch-size", "0"], ("whole number from 1",)),
         ([*QWEN, "--set", "max_lenght=3"], ("max_length",)),

@@ -306,8 +306,7 @@ def test_a_model_of_another_class(task: str, model: str, words: list[str]) -> No
         ),
         ("object-detection", {"method": "lora"}, ["a detector", "Possible here: full"]),
         ("text-generation", {"method": "lorra"}, ["'lorra'", "nearest is 'lora'"]),
-        ("text-classification", {"method": "qlora"}, ["this version trains text-classification by full, lora"]),
-        ("text-classification", {"method": "prompt-tuning"}, ["prompt-tuning", "Possible here: full, lora"]),
+        ("token-classification", {"method": "prompt-tuning"}, ["trains token-classification by full, lora, qlora"]),
         ("text-generation", {"method": "qlora", "capability": "5.2"}, ["compute capability 6.0", "has 5.2"]),
         ("text-generation", {"strategy": "dpo"}, ["dpo cannot learn from this data"]),
         ("summarization", {"strategy": "sft"}, ["Leave --strategy out"]),
@@ -316,6 +315,20 @@ def test_a_model_of_another_class(task: str, model: str, words: list[str]) -> No
 def test_combinations_that_cannot_be(task: str, options: dict[str, Any], words: list[str]) -> None:
     told = refused(task, **options)
     assert all(word in told for word in words), told
+
+
+@pytest.mark.parametrize("name", ["answerdotai/ModernBERT-base", "microsoft/deberta-v3-base"])
+def test_encoders_that_take_no_vectors_from_outside_have_no_prefixes(name: str) -> None:
+    told = refused("text-classification", model=find_model(name), method="prefix-tuning")
+    assert "no vectors from outside" in told and "Possible here: full, lora, qlora, prompt-tuning" in told
+
+
+@pytest.mark.parametrize("method", ["qlora", "prompt-tuning", "prefix-tuning"])
+def test_a_method_alone_finds_a_model_that_it_can_train(method: str) -> None:
+    found = recommended("text-classification", method=method)
+    assert found.method.id == method
+    assert method != "prefix-tuning" or found.model.architecture not in ("modernbert", "deberta-v2")
+    assert {"learning_rate", "num_train_epochs"} <= set(found.settings)
 
 
 def test_random_weights_are_not_adapted() -> None:
