@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from backends.formats.findings import Fault
@@ -97,8 +98,8 @@ def answer_fault(values: Mapping[str, Any]) -> Fault | None:
 
 def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
     """The answers of a row and where each starts, from a text, a list, or the object that SQuAD sets hold."""
-    answers: Any = _unpacked(values.get("answers"))
-    starts: Any = _unpacked(values.get("answer_start"))
+    answers: Any = _unpacked(values.get("answers"), (str, dict))
+    starts: Any = _unpacked(values.get("answer_start"), (int, NoneType))
     if isinstance(answers, dict):
         answers, starts = answers.get("text"), answers.get("answer_start", starts)
     if isinstance(answers, list) and any(isinstance(each, dict) for each in answers):
@@ -111,8 +112,8 @@ def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
     return texts, [_place(each) for each in places]
 
 
-def _unpacked(cell: Any) -> Any:
-    """A list or an object that a table holds as a text, in JSON or as Python prints it; else the cell itself."""
+def _unpacked(cell: Any, kinds: tuple[type, ...]) -> Any:
+    """A list of such kinds or an answer that a table holds as a text, in JSON or as Python prints it; else the cell."""
     if not isinstance(cell, str) or cell[:1] not in ("{", "[") or cell[-1:] not in ("}", "]"):
         return cell
     for read in (json.loads, ast.literal_eval):
@@ -120,8 +121,8 @@ def _unpacked(cell: Any) -> Any:
             found = read(cell)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        is_answer = isinstance(found, dict) and "text" in found
-        return found if is_answer or isinstance(found, list) else cell
+        is_list = isinstance(found, list) and all(isinstance(each, kinds) for each in found)
+        return found if is_list or (isinstance(found, dict) and "text" in found) else cell
     return cell
 
 

@@ -283,6 +283,7 @@ CONTEXT = "Bonn was the capital. Bonn lies on the Rhine."
         ('["Bonn", "Rhine"]', "[22, 39]", (["Bonn", "Rhine"], [22, 39])),
         ("['Bonn']", None, (["Bonn"], [None])),
         ("[]", "[]", ([], [])),
+        ("[1]", None, (["[1]"], [None])),  # a mark in a text
         ("[Bonn]", None, (["[Bonn]"], [None])),
         ("{x}", None, (["{x}"], [None])),
         ('{"a": 1}', None, (['{"a": 1}'], [None])),
