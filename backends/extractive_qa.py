@@ -336,15 +336,13 @@ def _told(context: str, found: Found, threshold: float | None) -> dict[str, Any]
 
 
 def passage(context: str, span: tuple[int, int] | None) -> str:
-    """The part of a text around an answer, which is marked; its beginning where there is no answer."""
+    """The part of a text around its marked answer, or its beginning where there is no answer; words stay whole."""
     start, end = span or (0, 0)
     before, after = max(0, start - _AROUND), end + (_AROUND if span else 2 * _AROUND)
+    if before:
+        before = max(before, context.find(" ", before, start) + 1)
+    if after < len(context):
+        after = context.rfind(" ", end, after) if " " in context[end:after] else after
     marked = f"«{context[start:end]}»" if span else ""
-    parts = [
-        "…" if before else "",
-        context[before:start],
-        marked,
-        context[end:after],
-        "…" if after < len(context) else "",
-    ]
-    return " ".join("".join(parts).split())
+    ends = ("…" if before else "", "…" if after < len(context) else "")
+    return " ".join(f"{ends[0]}{context[before:start]}{marked}{context[end:after]}{ends[1]}".split())

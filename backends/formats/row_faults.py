@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from backends.formats.findings import Fault
@@ -95,8 +98,8 @@ def answer_fault(values: Mapping[str, Any]) -> Fault | None:
 
 def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
     """The answers of a row and where each starts, from a text, a list, or the object that SQuAD sets hold."""
-    answers: Any = values.get("answers")
-    starts: Any = values.get("answer_start")
+    answers: Any = _unpacked(values.get("answers"), (str, dict))
+    starts: Any = _unpacked(values.get("answer_start"), (int, NoneType))
     if isinstance(answers, dict):
         answers, starts = answers.get("text"), answers.get("answer_start", starts)
     if isinstance(answers, list) and any(isinstance(each, dict) for each in answers):
@@ -107,6 +110,20 @@ def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
     texts = [as_text(each) for each in answers] if isinstance(answers, list) else [as_text(answers)]
     places: Sequence[Any] = starts if isinstance(starts, list) else [starts]
     return texts, [_place(each) for each in places]
+
+
+def _unpacked(cell: Any, kinds: tuple[type, ...]) -> Any:
+    """A list of such kinds or an answer that a table holds as a text, in JSON or as Python prints it; else the cell."""
+    if not isinstance(cell, str) or cell[:1] not in ("{", "[") or cell[-1:] not in ("}", "]"):
+        return cell
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        is_list = isinstance(found, list) and all(isinstance(each, kinds) for each in found)
+        return found if is_list or (isinstance(found, dict) and "text" in found) else cell
+    return cell
 
 
 def _place(value: Any) -> int | None:

@@ -327,6 +327,22 @@ def test_the_model_folder_is_what_transformers_loads(scratch: RunFiles) -> None:
     assert context[offsets[start][0] : offsets[end][1]].strip() == "Oslo"
 
 
+@pytest.mark.parametrize(
+    ("context", "span", "shown"),
+    [
+        ("Ann is here", (0, 3), "«Ann» is here"),
+        (" Ann\nis here", None, "Ann is here"),
+        ("red " * 30 + "Ann" + " blue" * 30, (120, 123), "…" + "red " * 14 + "«Ann»" + " blue" * 11 + "…"),
+        ("red " * 60, None, " ".join(["red"] * 30) + "…"),
+        ("x" * 300, (100, 101), "…" + "x" * 60 + "«x»" + "x" * 60 + "…"),
+    ],
+)
+def test_the_passage_around_an_answer_has_whole_words(context: str, span: tuple[int, int] | None, shown: str) -> None:
+    from backends.extractive_qa import passage
+
+    assert passage(context, span) == shown
+
+
 # --- what the data brings ------------------------------------------------------------------------------------------
 
 

@@ -278,6 +278,16 @@ CONTEXT = "Bonn was the capital. Bonn lies on the Rhine."
         ({"text": "Bonn", "answer_start": 22}, None, (["Bonn"], [22])),
         ([{"text": "Bonn", "answer_start": 22}], None, (["Bonn"], [22])),
         ({"text": [], "answer_start": []}, None, ([], [])),
+        ('{"text": ["Bonn"], "answer_start": [22]}', None, (["Bonn"], [22])),
+        ("{'text': ['Bonn'], 'answer_start': [22]}", None, (["Bonn"], [22])),  # as pandas writes a table
+        ('["Bonn", "Rhine"]', "[22, 39]", (["Bonn", "Rhine"], [22, 39])),
+        ("['Bonn']", None, (["Bonn"], [None])),
+        ("[]", "[]", ([], [])),
+        ("[1]", None, (["[1]"], [None])),  # a mark in a text
+        ("[Bonn]", None, (["[Bonn]"], [None])),
+        ("{x}", None, (["{x}"], [None])),
+        ('{"a": 1}', None, (['{"a": 1}'], [None])),
+        ("[" * 5000 + "]" * 5000, None, (["[" * 5000 + "]" * 5000], [None])),
         ([], [], ([], [])),
         (None, None, ([], [])),
         ("", None, ([], [])),
