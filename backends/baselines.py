@@ -46,17 +46,43 @@ def linear_table_model(
 
 def tfidf_model(train: list[str], labels: Any, evaluation: list[str], seed: int) -> tuple[Any, Any]:
     """TF-IDF of words and word pairs with logistic regression: the classic text classifier."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     texts, kept = _sample(np.array(train, dtype=object), labels, seed)
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2), sublinear_tf=True, max_features=100_000, token_pattern=r"(?u)\b\w+\b"
-    )
-    pipeline = make_pipeline(vectorizer, LogisticRegression(max_iter=500, C=10))
+    pipeline = make_pipeline(_tfidf(), LogisticRegression(max_iter=500, C=10))
     pipeline.fit(texts, kept)
     return pipeline.predict(evaluation), pipeline.predict_proba(evaluation)
+
+
+def tfidf_labels(train: list[str], labels: Any, evaluation: list[str], seed: int) -> Any:
+    """The same with one model for each label; labels and what is returned are (rows, labels) of 0 and 1."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    texts, kept = _sample(np.array(train, dtype=object), labels, seed)
+    vectorizer = _tfidf()
+    seen, asked = vectorizer.fit_transform(texts), vectorizer.transform(evaluation)
+    said = []
+    for column in kept.T:
+        model = LogisticRegression(max_iter=500, C=10) if len(set(column)) > 1 else DummyClassifier()
+        said.append(model.fit(seen, column).predict(asked))
+    return np.array(said).T
+
+
+def tfidf_numbers(train: list[str], values: Any, evaluation: list[str], seed: int) -> Any:
+    """TF-IDF of words and word pairs with ridge regression; returns (rows,) numbers."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+
+    texts, kept = _sample(np.array(train, dtype=object), values, seed)
+    return make_pipeline(_tfidf(), Ridge(alpha=1.0)).fit(texts, kept).predict(evaluation)
+
+
+def _tfidf() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000, token_pattern=r"(?u)\b\w+\b")
 
 
 def linear_word_model(

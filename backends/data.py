@@ -6,7 +6,7 @@ import random
 import re
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from backends.formats.source import Dataset, Source
 from backends.formats.split import FEWEST_TRAINED, split_by_time, split_groups, split_rows
 from backends.formats.tagged import rarest_types, tag_list
 from backends.formats.tally import byte_length, choice_against, low_quality
-from backends.formats.values import as_label, as_number, as_text, as_timestamp
+from backends.formats.values import as_number, as_text, as_timestamp, label_names
 from backends.job import Job
 from backends.options import PreparationOptions, parse_settings
 
@@ -52,12 +52,16 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class Split:
-    """Training and evaluation rows of one run; `unweighted` are the training rows, each once."""
+    """Training and evaluation rows of one run; `unweighted` are the training rows, each once.
+
+    Where rows have `several` labels, each is a list of the names it has.
+    """
 
     train: LabelledRows
     evaluation: LabelledRows
     classes: tuple[str, ...]
     unweighted: LabelledRows
+    several: bool = False
 
 
 def load_split(job: Job) -> Split:
@@ -68,12 +72,16 @@ def load_split(job: Job) -> Split:
     options = parse_settings(PreparationOptions, job.spec.preparation, "preparation")
     dataset = open_data(Path(job.spec.data))
     everything = read_labelled(dataset, dataset.training_part, job, options)
+    several = any(isinstance(label, tuple) for label in everything.labels)
+    if several:
+        everything = _as_lists(everything)
     how: dict[str, Any]
     if job.spec.eval_data or job.spec.eval_part:
         other = evaluation_data(Path(job.spec.eval_data), job.spec.eval_part) if job.spec.eval_data else dataset
         part = job.spec.eval_part or other.training_part
         told = "validation" if job.spec.eval_data else part  # as the check calls it
         train, evaluation = everything, read_labelled(other, part, job, options, told)
+        evaluation = _as_lists(evaluation) if several else evaluation
         how = {"eval_path": job.spec.eval_data or job.spec.data, "eval_part": part}
         if options.drop_duplicates:
             evaluation = _without_known(evaluation, set(train.hashes), told, job)
@@ -83,7 +91,7 @@ def load_split(job: Job) -> Split:
     train, evaluation = _best_rows(train, job, options), _like(train.source, evaluation)
     if options.merge_spellings and job.task.data.has_classes:
         train, evaluation = _merge_spellings(train, evaluation, job)
-    classes = tuple(sorted(set(train.labels))) if job.task.data.has_classes else ()
+    classes = tuple(sorted(set(_names(train.labels)))) if job.task.data.has_classes else ()
     if classes:
         if len(classes) < 2:
             raise DataError(
@@ -110,7 +118,7 @@ def load_split(job: Job) -> Split:
         **how,
     )
     job.events.notice(f"{len(train.rows):,} rows to train on, {len(evaluation.rows):,} held out for evaluation")
-    return Split(seen, evaluation, classes, train)
+    return Split(seen, evaluation, classes, train, several)
 
 
 def read_labelled(
@@ -152,7 +160,8 @@ def read_labelled(
         rows.append(dict(row.cells))
         hashes.append(number)
         weights.append(_weight(row, options, source.decimal_comma) * source.weight)
-        labels.append(_learned(job, values, source.decimal_comma))
+        learned = values.get(job.task.data.label_role or "")
+        labels.append(_learned(job, learned, source.decimal_comma, options.label_separator))
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
     if options.bad_rows == "stop":
@@ -167,14 +176,33 @@ def read_labelled(
     return LabelledRows(source, rows, labels, dropped, hashes, weights)
 
 
-def _learned(job: Job, values: Mapping[str, Any], decimal_comma: bool) -> Any:
-    """What is learned of a row: a number, the tags of its words, or the name of its class; None where it is more."""
-    cell = values.get(job.task.data.label_role or "")
+def _learned(job: Job, cell: Any, decimal_comma: bool, separator: str | None) -> Any:
+    """What is learned of a row: a number, the tags of its words, the name of its class, or several; None for more."""
     if job.task.numeric_label:
         return as_number(cell, decimal_comma)
     if job.task.id == "token-classification":
         return tag_list(cell)
-    return as_label(cell) if job.task.data.has_classes else None
+    if not job.task.data.has_classes:
+        return None
+    names = label_names(cell, separator)
+    return names[0] if len(names) == 1 else names
+
+
+def _as_lists(data: LabelledRows) -> LabelledRows:
+    """Rows of which some have several labels: each label as a list of names."""
+    return replace(data, labels=[label if isinstance(label, tuple) else (label,) for label in data.labels])
+
+
+def _names(labels: list[Any]) -> Iterator[str]:
+    """Every name in the labels of some rows."""
+    for label in labels:
+        yield from label if isinstance(label, tuple) else (label,)
+
+
+def _rarest_names(labels: list[Any]) -> list[str]:
+    """For each row the name in it that stands in the fewest rows; empty where there is none."""
+    counts = Counter(_names(labels))
+    return [min(label, key=counts.__getitem__, default="") if isinstance(label, tuple) else label for label in labels]
 
 
 def _weight(row: Row, options: PreparationOptions, decimal_comma: bool) -> float:
@@ -204,7 +232,7 @@ def _divide(
         if len(set(contexts)) >= FEWEST_CONTEXTS:
             how = {"split": "whole contexts held out", "split_seed": seed, "eval_fraction": fraction}
             return split_groups(contexts, fraction, seed), how
-    labels = data.labels if job.task.data.has_classes else None
+    labels = _rarest_names(data.labels) if job.task.data.has_classes else None
     if job.task.id == "token-classification":
         labels = rarest_types(data.labels)
     indices = split_rows(labels, len(data.rows), fraction, seed) if data.rows else ([], [])
@@ -252,23 +280,26 @@ def _without_known(evaluation: LabelledRows, known: set[int], part: str, job: Jo
 
 def _merge_spellings(train: LabelledRows, evaluation: LabelledRows, job: Job) -> tuple[LabelledRows, LabelledRows]:
     """Labels that differ in case only become the most frequent of them."""
-    chosen = merged_spellings(Counter(train.labels))
+    chosen = merged_spellings(Counter(_names(train.labels)))
     folded = {label.casefold(): best for label, best in chosen.items()}
     merged = sum(label != best for label, best in chosen.items())
     if merged:
         job.events.notice(f"{merged} spellings of labels were merged into others that differ in case only")
-    one, other = (
-        replace(data, labels=[folded.get(label.casefold(), label) for label in data.labels])
-        for data in (train, evaluation)
-    )
+
+    def spelled(label: Any) -> Any:
+        if isinstance(label, tuple):
+            return tuple(dict.fromkeys(spelled(name) for name in label))
+        return folded.get(label.casefold(), label)
+
+    one, other = (replace(data, labels=[spelled(label) for label in data.labels]) for data in (train, evaluation))
     return one, other
 
 
 def _of_known_classes(evaluation: LabelledRows, known: set[str], job: Job) -> LabelledRows:
-    kept = [index for index, label in enumerate(evaluation.labels) if label in known]
+    kept = [index for index, label in enumerate(evaluation.labels) if known.issuperset(_names([label]))]
     if len(kept) == len(evaluation.labels):
         return evaluation
-    unseen = sorted(set(evaluation.labels) - known)
+    unseen = sorted(set(_names(evaluation.labels)) - known)
     job.events.notice(
         f"{len(evaluation.labels) - len(kept)} evaluation rows are of classes that training never sees "
         f"({', '.join(unseen[:5])}); they are left out",

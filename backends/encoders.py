@@ -81,7 +81,7 @@ def tiny_encoder(tokenizer: Any, head: Head, config: Mapping[str, Any]) -> Any:
         sep_token_id=tokenizer.sep_token_id,
         bos_token_id=tokenizer.cls_token_id,
         eos_token_id=tokenizer.sep_token_id,
-        **{**head.config, **config},
+        **config,
     )
     return getattr(transformers, head.preset)(settings)
 

@@ -27,6 +27,24 @@ def classification_scores(labels: Any, predictions: Any, probabilities: Any = No
     return scores
 
 
+def multilabel_scores(labels: Any, predictions: Any) -> dict[str, float]:
+    """Macro and micro F1, macro precision and recall, and the share of rows whose labels are all right.
+
+    labels, predictions: (rows, labels) of 0 and 1.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+
+    labels, predictions = (np.asarray(each).astype(int) for each in (labels, predictions))
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, predictions, average="macro", zero_division=0)
+    return {
+        "f1_macro": float(f1),
+        "f1_micro": float(f1_score(labels, predictions, average="micro", zero_division=0)),
+        "accuracy": float(accuracy_score(labels, predictions)),
+        "precision_macro": float(precision),
+        "recall_macro": float(recall),
+    }
+
+
 def regression_scores(targets: Any, predictions: Any) -> dict[str, float]:
     """RMSE, MSE, MAE and R2 of (rows,) predictions in the unit of the target."""
     errors = np.asarray(predictions, dtype=np.float64) - np.asarray(targets, dtype=np.float64)

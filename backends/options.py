@@ -109,8 +109,20 @@ class TransformersOptions:
 
 @dataclass(frozen=True)
 class TextClassificationOptions(TransformersOptions):
-    """Texts and pairs of texts into classes."""
+    """Texts and pairs of texts into classes, or texts into numbers."""
 
+    long_texts: str = option(
+        "head",
+        "what is read of a text longer than max_length: its beginning, its end, a quarter from the beginning and the "
+        "rest from the end, or all of it in windows whose answers are averaged",
+        choices=("head", "tail", "head+tail", "windows"),
+    )
+    class_weights: str = option(
+        "none", "rows of rare classes count more (`balanced`), or all alike", choices=("none", "balanced")
+    )
+    threshold: float = option(
+        0.5, "where rows have several labels: the probability from which on one is said", minimum=0.01, maximum=0.99
+    )
     label_smoothing_factor: float = option(0.0, "share of certainty taken off each label", minimum=0, maximum=0.9)
     lowercase: bool = option(True, "a tokenizer trained here ignores upper and lower case")
 
@@ -160,6 +172,9 @@ class PreparationOptions:
         choices=("drop-empty", "drop", "stop"),
     )
     drop_duplicates: bool = option(False, "rows that repeat an earlier one, but for case and spaces, are left out")
+    label_separator: str | None = option(
+        None, "the sign between the labels of a row that has several, such as `;`; lists need none"
+    )
     merge_spellings: bool = option(False, "labels that differ in case only become the most frequent of them")
     shortest: int | None = option(None, "shorter texts are left out", unit="tokens, about", minimum=0)
     longest: int | None = option(None, "longer texts are left out", unit="tokens, about", minimum=1)

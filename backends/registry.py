@@ -33,7 +33,8 @@ class TaskData:
     """What the data of a task must hold; the data desk knows every task of the field, also those not trained yet.
 
     `roles` are needed in every row, `optional` ones are used when they are there. Text generation reads rows of many
-    shapes, so its roles depend on the data: `backends.formats.shapes` holds them.
+    shapes, so its roles depend on the data: `backends.formats.shapes` holds them. `takes_several` says whether a row
+    may have any number of labels.
     """
 
     id: str
@@ -45,6 +46,7 @@ class TaskData:
     minimum: Minimum
     optional: tuple[str, ...] = ()
     numeric_label: bool = False
+    takes_several: bool = False
 
     @property
     def is_tabular(self) -> bool:
@@ -95,6 +97,7 @@ TASK_DATA: tuple[TaskData, ...] = (
         ("text", "label"),
         "label",
         _CLASS_ROWS,
+        takes_several=True,
     ),
     TaskData(
         "sentence-pair-classification",
@@ -104,6 +107,7 @@ TASK_DATA: tuple[TaskData, ...] = (
         ("premise", "hypothesis", "label"),
         "label",
         _CLASS_ROWS,
+        takes_several=True,
     ),
     TaskData(
         "token-classification",

@@ -1,31 +1,36 @@
-"""Texts and pairs of texts into classes: an encoder with a classification head, trained by Transformers' Trainer.
+"""Texts and pairs of texts into classes, labels or numbers: an encoder with a head, trained by Transformers' Trainer.
 
 Run by hand:  python -m backends <run folder>     Predict:  python -m backends.predict <run folder> < rows.jsonl
 
-Full fine-tuning or LoRA from any local model folder, or from scratch with `preset:tiny-encoder`. The best evaluation's
-weights become the model; the model folder is what Transformers (or PEFT) loads.
+From any local model folder by every method of `backends/tuning.py`, or from scratch with `preset:tiny-encoder`. What is
+learned, one class, several labels or a number, stands in `backends/text_targets.py`. The best evaluation's weights
+become the model; the model folder is what Transformers (or PEFT) loads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, Trainer, set_seed
 
-from backends.baselines import majority_class, tfidf_model
-from backends.contract import read_json, read_spec, write_json
-from backends.data import LabelledRows, Split, class_index, load_split
+from backends.contract import ForgeError, read_json, read_spec, write_json
+from backends.data import LabelledRows, Split, load_split
 from backends.encoders import encoder_preset
 from backends.formats.values import as_text
 from backends.job import Job
-from backends.metrics import classification_scores, order_scores
+from backends.long_texts import Coded, read_texts
+from backends.metrics import order_scores
 from backends.options import TextClassificationOptions, parse_settings
 from backends.reporting import finish
+from backends.text_targets import Number, OneClass, SeveralLabels, Target, read_target
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
 from backends.transformers_training import (
+    PREDICT_BATCH,
     batches,
     final_scores,
     lacks_column,
@@ -36,32 +41,37 @@ from backends.transformers_training import (
     training_details,
     usable_length,
 )
-from backends.tuning import CLASSIFIER, labels_config, load_finished
+from backends.tuning import CLASSIFIER, load_finished
 
 CLASSES_FILE = "classes.json"
+_OF_SEVERAL = ("f1_macro", "f1_micro", "accuracy", "precision_macro", "recall_macro")
 
 
 def train(job: Job) -> None:
-    """Train one text classifier from the spec to the final model folder."""
+    """Train one model of texts from the spec to the final model folder."""
     options: TextClassificationOptions = job.options
     split = load_split(job)
+    target = target_of(job, split)
+    if isinstance(target, SeveralLabels):
+        job = replace(job, task=replace(job.task, metrics=_OF_SEVERAL))
     set_seed(options.seed)
     job.events.phase("loading-model")
     texts = (text for row in texts_of(job, split.train.rows) for text in row)
-    config = labels_config(split.classes)
-    tokenizer, model = load_model(job, CLASSIFIER, encoder_preset(CLASSIFIER, texts, options.lowercase, config), config)
+    preset = encoder_preset(CLASSIFIER, texts, options.lowercase, target.config())
+    tokenizer, model = load_model(job, CLASSIFIER, preset, target.config())
     job.events.phase("preparing")
     limit = usable_length(job, model, tokenizer)
-    datasets = {side: encode(job, tokenizer, rows, split.classes, limit) for side, rows in sides(split).items()}
-    trainer = build_trainer(job, split, tokenizer, model, datasets)
+    read = {side: read_rows(job, tokenizer, rows, limit) for side, rows in sides(split).items()}
+    trainer = build_trainer(job, split, target, tokenizer, model, read)
     job.events.phase("baseline")
-    baseline_name, baseline = job.known_baseline() or score_baselines(job, split)
+    baseline_name, baseline = job.known_baseline() or score_baselines(job, split, target)
     seconds = train_to_end(job, trainer)
     if seconds is None:
         return
     metrics = final_scores(job, trainer)
     save_model(job, trainer, tokenizer)
-    write_json(job.files.model / CLASSES_FILE, {"classes": list(split.classes), "max_length": limit})
+    learned = {**target.to_json(), "max_length": limit, "long_texts": options.long_texts}
+    write_json(job.files.model / CLASSES_FILE, learned)
     finish(
         job,
         metrics=metrics,
@@ -75,6 +85,20 @@ def train(job: Job) -> None:
 # --- from rows to batches ----------------------------------------------------------------------------------------
 
 
+def target_of(job: Job, split: Split) -> Target:
+    """What these rows teach: numbers, several labels where rows hold lists of them, else one class each."""
+    options: TextClassificationOptions = job.options
+    balanced = options.class_weights == "balanced"
+    if job.task.numeric_label:
+        values = np.array(split.train.labels, dtype=np.float64)
+        return Number(float(values.mean()), float(values.std()) or 1.0, options.seed)
+    if split.several:
+        rarest = min(sum(name in label for label in split.train.labels) for name in split.classes)
+        job.events.notice(f"{len(split.classes)} labels, any number for each row; the rarest stands in {rarest:,} rows")
+        return SeveralLabels(split.classes, options.threshold, balanced, options.seed)
+    return OneClass(split.classes, balanced, options.label_smoothing_factor, options.seed)
+
+
 def sides(split: Split) -> dict[str, LabelledRows]:
     """The two halves of the data by name."""
     return {"train": split.train, "evaluation": split.evaluation}
@@ -86,66 +110,94 @@ def texts_of(job: Job, rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [tuple(as_text(row.get(column)) for column in columns) for row in rows]
 
 
-def encode(job: Job, tokenizer: Any, data: LabelledRows, classes: tuple[str, ...], limit: int) -> list[dict[str, Any]]:
-    """Token ids and class number of each row; texts beyond the limit are cut and counted."""
-    numbers = class_index(classes)
+def read_rows(job: Job, tokenizer: Any, data: LabelledRows, limit: int) -> tuple[list[Coded], list[int]]:
+    """The tokens of each row, or of its windows, and the number of the row; what is too long is counted and told."""
     texts = texts_of(job, data.rows)
-    columns = [list(column) for column in zip(*texts, strict=True)]
-    coded = tokenizer(*columns, truncation=True, max_length=limit)
-    full = sum(len(ids) >= limit for ids in coded["input_ids"])
+    way = job.options.long_texts
+    if way != "head" and len(job.task.text_roles) == 2:
+        raise ForgeError(
+            f"long_texts = {way} is not for pairs of texts",
+            "the longer one of a pair that is too long is cut at its end, so that both are read",
+            "Leave long_texts out.",
+        )
+    read, owners = read_texts(tokenizer, texts, limit, way)
+    full = {owner for coded, owner in zip(read, owners) if len(coded["input_ids"]) >= limit}
     if full:
-        job.events.notice(f"{full:,} of {len(texts):,} texts fill max_length = {limit}; the rest is cut")
-    names = list(coded)
-    rows = zip(*(coded[name] for name in names), data.labels, strict=True)
-    return [{**dict(zip(names, values, strict=False)), "labels": numbers[values[-1]]} for values in rows]
+        told = {
+            "head": "the rest is cut",
+            "tail": "what stands before their end is cut",
+            "head+tail": "what stands between beginning and end is cut",
+            "windows": f"all of it is read, in {len(read):,} windows that overlap",
+        }
+        job.events.notice(f"{len(full):,} of {len(texts):,} texts fill max_length = {limit}; {told[way]}")
+    return read, owners
 
 
 # --- training ----------------------------------------------------------------------------------------------------
 
 
-def build_trainer(job: Job, split: Split, tokenizer: Any, model: Any, datasets: dict[str, list[Any]]) -> Trainer:
-    """Transformers' Trainer, set up by the options and scored by the task's metrics."""
-    callback = ForgeCallback(job, samples=evaluation_samples(job, split))
+def build_trainer(
+    job: Job,
+    split: Split,
+    target: Target,
+    tokenizer: Any,
+    model: Any,
+    read: dict[str, tuple[list[Coded], list[int]]],
+) -> Trainer:
+    """Transformers' Trainer, set up by the options and scored by the task's metrics on whole rows."""
+    callback = ForgeCallback(job, samples=evaluation_samples(job, split, target))
+    coded = {side: [target.code(label) for label in rows.labels] for side, rows in sides(split).items()}
+    datasets = {
+        side: [{**row, "labels": labels[owner]} for row, owner in zip(*read[side])] for side, labels in coded.items()
+    }
+    owners, truth = np.array(read["evaluation"][1]), np.array(coded["evaluation"])
 
     def score(prediction: Any) -> dict[str, float]:
-        callback.outputs = [split.classes[int(number)] for number in prediction.predictions[:SAMPLES_SHOWN]]
-        scores = classification_scores(prediction.label_ids, prediction.predictions)
-        return order_scores(scores, job.task.metrics)
+        logits = pooled(prediction.predictions, owners)
+        answers = [target.answer(row)["prediction"] for row in logits[:SAMPLES_SHOWN]]
+        callback.outputs = [target.shown(answer) for answer in answers]
+        return order_scores(target.scores(truth, logits), job.task.metrics)
 
+    weighted = target.loss(split.train.labels)
+    smoothing = 0.0 if weighted is not None or not isinstance(target, OneClass) else target.smoothing
     trainer = Trainer(
         model=model,
-        args=training_arguments(job, len(datasets["train"]), label_smoothing_factor=job.options.label_smoothing_factor),
+        args=training_arguments(job, len(datasets["train"]), label_smoothing_factor=smoothing),
         train_dataset=datasets["train"],
         eval_dataset=datasets["evaluation"],
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if torch.cuda.is_available() else None),
         compute_metrics=score,
-        preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(dim=-1),
+        compute_loss_func=weighted,
+        preprocess_logits_for_metrics=lambda logits, labels: logits.float(),
         callbacks=[callback],
     )
     callback.take_over(trainer)
     return trainer
 
 
-def evaluation_samples(job: Job, split: Split) -> list[tuple[str, str]]:
-    """The first evaluation inputs with the expected class, whose predictions are shown at each evaluation."""
+def pooled(logits: Any, owners: Any) -> Any:
+    """The logits of each row, the mean over its windows; (windows, outputs) to (rows, outputs), rows in order."""
+    logits = np.asarray(logits, dtype=np.float64)
+    rows = int(owners[-1]) + 1
+    if rows == len(logits):
+        return logits
+    sums = np.zeros((rows, logits.shape[1]))
+    np.add.at(sums, owners, logits)
+    return sums / np.bincount(owners, minlength=rows)[:, None]
+
+
+def evaluation_samples(job: Job, split: Split, target: Target) -> list[tuple[str, str]]:
+    """The first evaluation inputs with what is expected, whose predictions are shown at each evaluation."""
     texts = texts_of(job, split.evaluation.rows[:SAMPLES_SHOWN])
-    return [(" ‖ ".join(text), label) for text, label in zip(texts, split.evaluation.labels)]
+    return [(" ‖ ".join(text), target.shown(label)) for text, label in zip(texts, split.evaluation.labels)]
 
 
-def score_baselines(job: Job, split: Split) -> tuple[str, dict[str, float]]:
-    """Majority class and TF-IDF with logistic regression, on the evaluation rows."""
-    import numpy as np
-
-    numbers = class_index(split.classes)
+def score_baselines(job: Job, split: Split, target: Target) -> tuple[str, dict[str, float]]:
+    """A trivial and a linear method on the evaluation rows."""
     joined = {side: [" ".join(text) for text in texts_of(job, rows.rows)] for side, rows in sides(split).items()}
-    labels = {side: np.array([numbers[label] for label in rows.labels]) for side, rows in sides(split).items()}
-    trivial, _ = majority_class(labels["train"], len(split.classes), len(labels["evaluation"]))
-    learned, _ = tfidf_model(joined["train"], labels["train"], joined["evaluation"], job.options.seed)
-    baselines = {
-        "majority class": classification_scores(labels["evaluation"], trivial),
-        "TF-IDF + logistic regression": classification_scores(labels["evaluation"], learned),
-    }
+    truth = np.array([target.code(label) for label in split.evaluation.labels])
+    baselines = target.baselines(joined["train"], split.train.labels, joined["evaluation"], truth)
     ordered = {name: order_scores(scores, job.task.metrics) for name, scores in baselines.items()}
     return job.record_baselines(ordered, job.task.metrics[0])
 
@@ -154,25 +206,26 @@ def score_baselines(job: Job, split: Split) -> tuple[str, dict[str, float]]:
 
 
 def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Classify each row (column name to cell) with the model of a finished run."""
+    """Judge each row (column name to cell) with the model of a finished run."""
     spec = read_spec(model_folder.parent / "spec.toml")
     roles = ("premise", "hypothesis") if "premise" in spec.columns else ("text",)
     columns = [spec.columns[role] for role in roles]
     learned = read_json(model_folder / CLASSES_FILE) or {}
-    classes: list[str] = learned["classes"]
+    target = read_target(learned)
     # Runs of before this was written down have it in their settings alone.
     limit = learned.get("max_length") or parse_settings(TextClassificationOptions, spec.settings).max_length
-    tokenizer, model = load_finished(model_folder, CLASSIFIER, labels_config(tuple(classes)))
+    tokenizer, model = load_finished(model_folder, CLASSIFIER, target.config())
     for batch in batches(rows):
         for row in batch:
             missing = [column for column in columns if column not in row]
             if missing:
                 raise lacks_column(missing[0], columns)
-        texts = [[as_text(row[column]) for row in batch] for column in columns]
-        inputs = tokenizer(*texts, truncation=True, max_length=limit, padding=True, return_tensors="pt")
-        with torch.inference_mode():
-            shares = model(**inputs.to(model.device)).logits.float().softmax(dim=-1).cpu()
-        for row_shares in shares.tolist():
-            best = max(range(len(classes)), key=row_shares.__getitem__)
-            probabilities = dict(zip(classes, row_shares, strict=True))
-            yield {"prediction": classes[best], "probability": row_shares[best], "probabilities": probabilities}
+        texts = [[as_text(row[column]) for column in columns] for row in batch]
+        read, owners = read_texts(tokenizer, texts, limit, learned.get("long_texts", "head"))
+        found = []
+        for first in range(0, len(read), PREDICT_BATCH):
+            inputs = tokenizer.pad(read[first : first + PREDICT_BATCH], return_tensors="pt")
+            with torch.inference_mode():
+                found.append(model(**inputs.to(model.device)).logits.float().cpu().numpy())
+        for logits in pooled(np.concatenate(found), np.array(owners)):
+            yield target.answer(logits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ METHOD_FILE = "method.json"
 
 @dataclass(frozen=True)
 class Head:
-    """What a model is made to do: the names of that in Transformers and in PEFT, and what its config must say.
+    """What a model is made to do: the names of that in Transformers and in PEFT.
 
     `preset` is the class of the small encoder from random weights, where there is one.
     """
@@ -30,7 +30,6 @@ class Head:
     model: str
     peft: str
     preset: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_new(self) -> bool:
@@ -38,13 +37,7 @@ class Head:
         return self.peft in ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 
 
-CLASSIFIER = Head(
-    "classifier",
-    "AutoModelForSequenceClassification",
-    "SEQ_CLS",
-    "ModernBertForSequenceClassification",
-    {"problem_type": "single_label_classification"},
-)
+CLASSIFIER = Head("classifier", "AutoModelForSequenceClassification", "SEQ_CLS", "ModernBertForSequenceClassification")
 TAGGER = Head("tagger of words", "AutoModelForTokenClassification", "TOKEN_CLS", "ModernBertForTokenClassification")
 ANSWER_FINDER = Head(
     "finder of answers", "AutoModelForQuestionAnswering", "QUESTION_ANS", "ModernBertForQuestionAnswering"
@@ -77,7 +70,7 @@ def labels_config(classes: tuple[str, ...]) -> dict[str, Any]:
 def load_base(
     folder: str, head: Head, config: Mapping[str, Any] | None = None, method: str = "full", dtype: Any = None
 ) -> Base:
-    """The base in a local folder, made ready for a method; `config` is what its config must say beside the head's.
+    """The base in a local folder, made ready for a method; `config` is what its config must say.
 
     Weights are in 32 bits unless a `dtype` is given, of `qlora` in 4 bits, on the GPU where there is one. A head of
     another shape is replaced by a new one. Raises ForgeError when the folder holds no such model, only pickled
@@ -87,7 +80,7 @@ def load_base(
     import transformers
     from safetensors import SafetensorError
 
-    wanted = {**head.config, **(config or {})}
+    wanted = dict(config or {})
     fixed = {"local_files_only": True, "trust_remote_code": False}
     loading = {**fixed, "use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True, **wanted}
     kind = getattr(transformers, head.model)

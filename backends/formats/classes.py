@@ -38,6 +38,16 @@ class Labels:
     numbers: dict[str, int] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
 
+    several: bool = False
+
+    def add_several(self, names: tuple[str, ...], part: str, is_low: bool = False) -> int:
+        """Count the labels of a row that may have any number of them; returns a number that stands for all together."""
+        self.several = self.several or len(names) != 1
+        for name in names:
+            self.add(name, part, is_low)
+        key = "\0".join(sorted(names))
+        return self.numbers.setdefault(key, len(self.numbers)) if len(self.numbers) < 100_000 else -1
+
     def add(self, cell: Any, part: str, is_low: bool = False) -> int:
         """Count the label of a row, which may be of low quality; returns a number that stands for the label."""
         label = self.known.get(cell) if isinstance(cell, str) else None
@@ -86,7 +96,7 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
             "Choose another column; a number is predicted by tabular-regression.",
         )
         return
-    if fewest_rows(tally) == FEWEST_ROWS and not _can_be_divided(labels.counts):
+    if fewest_rows(tally) == FEWEST_ROWS and not labels.several and not _can_be_divided(labels.counts):
         findings.error(
             "no-evaluation-rows",
             f"nothing can be held out to score on: {sum(count == 1 for count in labels.counts.values()):,} of "
@@ -95,6 +105,8 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
             "Add rows to the classes, or name other data to score on: --eval-data FILE",
         )
         return
+    if task.takes_several and not labels.several:
+        _warn_divided(counts, column, findings)
     good = labels.counts - labels.low
     good = merged_counts(good) if tally.options.merge_spellings else good
     if len(good) == 1 and good.total() >= fewest_rows(tally):
@@ -108,6 +120,21 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
     judge_classes(task.minimum, counts, labels, tally.options.merge_spellings, column, findings)
     if "class" not in task.minimum.unit:
         warn_little(task.minimum, usable, findings)
+
+
+def _warn_divided(counts: Counter[str], column: str, findings: Findings) -> None:
+    """Classes that look like several labels in one cell: parts between a sign, of which there are far fewer."""
+    for sign in ";|,":
+        divided = [label for label in counts if sign in label]
+        parts = {part.strip() for label in counts for part in label.split(sign)}
+        if len(divided) >= 2 and 2 * len(parts) <= len(counts):
+            findings.warn(
+                "labels-divided",
+                f"{len(counts):,} classes look like {len(parts)} labels divided by {sign!r}: {divided[0]!r}",
+                f"column {column}",
+                f"If a row may have several labels: --prepare 'label_separator={sign}'",
+            )
+            return
 
 
 def fewest_rows(tally: Tally) -> int:

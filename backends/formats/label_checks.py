@@ -11,7 +11,7 @@ from backends.formats.leaks import LeakWatch
 from backends.formats.row_faults import plain_fault, row_words
 from backends.formats.rows import Batch
 from backends.formats.tally import Tally, Texts, byte_length
-from backends.formats.values import as_text
+from backends.formats.values import as_text, label_names
 from backends.registry import TaskData
 
 _GOOD_KEPT = 10_000
@@ -47,7 +47,8 @@ class LabelCheck:
                 fault = plain_fault(task, values, tally.decimal_comma)
                 if fault is not None:
                     tally.fault(fault, batch.where(index))
-                    continue
+                    if fault.fatal:
+                        continue
                 if isinstance(label, str) and not task.numeric_label and len(self.good) < _GOOD_KEPT:
                     self.good.add(label)
             cells_here = dict(zip(order, whole[index])) if task.is_tabular else {}
@@ -55,13 +56,20 @@ class LabelCheck:
             if tally.filters and not tally.keep(batch, index, byte_length(words)):
                 continue
             tally.usable[tally.part] += 1
-            number = None if task.numeric_label else self.labels.add(label, tally.part, tally.is_low)
+            number = None if task.numeric_label else self._count(label)
             if self.texts.sink is not None:
                 self.texts.for_tokenizer(texts=[as_text(values[role]) for role in self.text_roles])
             self.texts.add(words, batch.places[index], label=None if task.is_tabular else number)
 
     def _has_texts(self, values: Mapping[str, Any]) -> bool:
         return all(isinstance(text := values[role], str) and text.strip() for role in self.text_roles)
+
+    def _count(self, label: Any) -> int:
+        """Count the class of a row, or its labels; returns a number that stands for them."""
+        separator = self.tally.options.label_separator
+        if self.task.takes_several and (separator is not None or isinstance(label, list | tuple)):
+            return self.labels.add_several(label_names(label, separator), self.tally.part, self.tally.is_low)
+        return self.labels.add(label, self.tally.part, self.tally.is_low)
 
     def finish(self, table: TableSummary) -> None:
         """Judge what was counted."""
@@ -80,6 +88,8 @@ class LabelCheck:
             counts = merged_counts(self.labels.counts) if tally.options.merge_spellings else self.labels.counts
             tally.stats["labels"] = dict(counts.most_common(LABELS_SHOWN))
             tally.stats["label_count"] = len(counts)
+            if self.labels.several:
+                tally.stats["several_labels"] = True
 
 
 def _judge_features(tally: Tally, table: TableSummary, target: str) -> None:

@@ -52,6 +52,9 @@ def plain_fault(task: TaskData, values: Mapping[str, Any], decimal_comma: bool =
         message = f"{task.label_role} is empty" + (f" or a word for missing ({word!r})" if word else "")
         return Fault(f"empty-{task.label_role}", message, _LEFT_OUT)
     if isinstance(cell, list | tuple) and len(cell) != 1 and not task.is_tabular:
+        if task.takes_several:
+            message = f"{task.label_role} holds {len(cell)} labels; any number is learned for each row"
+            return Fault("several-labels", message, "If one class for each row is meant, leave one in it.", fatal=False)
         message = f"{task.label_role} holds {len(cell)} labels; one is learned for each row"
         return Fault("several-labels", message, _LEFT_OUT)
     if task.numeric_label and as_number(cell, decimal_comma) is None:

@@ -109,6 +109,17 @@ def as_label(value: Any) -> str:
     return " ".join(as_text(value).split())
 
 
+def label_names(value: Any, separator: str | None = None) -> tuple[str, ...]:
+    """The classes a cell names, each once: a list holds several or none, and so does a text divided by a sign."""
+    if isinstance(value, list | tuple):
+        cells: list[Any] = list(value)
+    elif separator is not None and isinstance(value, str):
+        cells = value.split(separator)
+    else:
+        return (as_label(value),)
+    return tuple(dict.fromkeys(name for name in map(as_label, cells) if name))
+
+
 @lru_cache(maxsize=20_000)
 def normal_name(name: str) -> str:
     """A column name with case, spaces and punctuation left out, for comparing."""

@@ -69,6 +69,10 @@ def predict(
                 show(line)
             continue
         prediction = answer["prediction"]
+        if isinstance(prediction, list):
+            shares = answer["probabilities"]
+            show("  ".join(f"{name} {shares[name]:.1%}" for name in prediction) or "no label")
+            continue
         shown = score(prediction) if isinstance(prediction, float) else str(prediction)
         sure = f"  {answer['probability']:.1%}" if "probability" in answer else ""
         show(shown + sure)

@@ -14,7 +14,7 @@ def test_fasttext_is_read_as_texts_with_classes(tmp_path: Path) -> None:
     path.write_text("\n".join([*rows, "", "__label__a __label__b two at once", "no label at all"]) + "\n")
     profile = check_data(path)
     assert profile.ok and (profile.format, profile.task, profile.rows) == ("fasttext", "text-classification", 14)
-    assert profile.columns == {"text": "text", "label": "label"} and profile.stats["labels"] == {"a": 6, "b": 6}
+    assert profile.columns == {"text": "text", "label": "label"} and profile.stats["labels"] == {"a": 7, "b": 7}
     told = {finding.code: finding.where for finding in profile.warnings}
     assert (told["several-labels"], told["empty-label"]) == ("line 14", "line 15")
     assert next(read_rows(open_table(path))).cells == {"text": "some words, number 0", "label": "a"}

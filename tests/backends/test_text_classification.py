@@ -305,16 +305,16 @@ def test_long_texts_are_cut_and_counted(tmp_path: Path) -> None:
 
 def scripted_scores(monkeypatch: pytest.MonkeyPatch, values: Sequence[float]) -> None:
     """Let the evaluations in a run find these primary scores, whatever the model says; the last one goes on."""
-    from backends import text_classification
+    from backends import text_classification, text_targets
 
-    real, left = text_classification.classification_scores, list(values)
+    real, left = text_targets.classification_scores, list(values)
 
     def scripted(labels: Any, predictions: Any, *more: Any) -> dict[str, float]:
         value = left.pop(0) if len(left) > 1 else left[0]
         return {**real(labels, predictions, *more), "f1_macro": value}
 
-    monkeypatch.setattr(text_classification, "score_baselines", lambda job, split: ("none", {"f1_macro": 0.0}))
-    monkeypatch.setattr(text_classification, "classification_scores", scripted)
+    monkeypatch.setattr(text_classification, "score_baselines", lambda *given: ("none", {"f1_macro": 0.0}))
+    monkeypatch.setattr(text_targets, "classification_scores", scripted)
 
 
 def test_the_weights_of_the_best_evaluation_are_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -704,3 +704,165 @@ def test_a_run_and_its_predictions_in_processes_of_their_own(tmp_path: Path, rep
     assert told.returncode == 0
     said = [json.loads(line)["prediction"] for line in told.stdout.splitlines()]
     assert said == [row["label"] for row in rows_of(9, seed=29)]
+
+
+# --- several labels, weights and long texts -------------------------------------------------------------------------
+
+
+def several_rows(count: int, seed: int) -> list[dict[str, Any]]:
+    """Texts of no, one or two kinds of words, with the kinds as a list of labels."""
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        labels = chance.sample(sorted(WORDS), chance.choice([0, 1, 2]))
+        words = [chance.choice(WORDS[label]) for label in labels for _ in range(3)]
+        rows.append({"text": " ".join(words or ["nothing"]), "label": labels})
+    return rows
+
+
+def test_any_number_of_labels_is_learned_and_predicted(tmp_path: Path) -> None:
+    from sklearn.metrics import f1_score
+
+    held_out = several_rows(60, 31)
+    both = [
+        new_run(
+            tmp_path / name,
+            write_rows(tmp_path / "data.jsonl", several_rows(160, 30)),
+            eval_data=str(write_rows(tmp_path / "held-out.jsonl", held_out)),
+            settings={"max_steps": 60, "eval_steps": 20},
+        )
+        for name in ("whole", "parted")
+    ]
+    train(both[0])
+    train(both[1], stop_at=30)
+    train(both[1], attempt=2)
+    assert_same_run(*both)
+    report = report_of(both[0])
+    assert list(report["metrics"])[:2] == list(report["baseline"])[:2] == ["f1_macro", "f1_micro"]
+    assert set(report["baselines"]) == {"most frequent labels", "TF-IDF + logistic regression"}
+    said = answers(both[0], held_out)
+    coded = [[[name in row for name in sorted(WORDS)] for row in rows] for rows in (
+        [row["label"] for row in held_out], [answer["prediction"] for answer in said],
+    )]  # fmt: skip
+    for average in ("macro", "micro"):
+        by_hand = f1_score(*coded, average=average, zero_division=0)
+        assert report["metrics"][f"f1_{average}"] == pytest.approx(by_hand, abs=1e-9)
+    assert report["metrics"]["f1_macro"] > 0.9
+    assert any(not answer["prediction"] for answer in said), "no label is an answer too"
+    assert events_of(both[0], "sample")[0]["expected"] in (", ".join(held_out[0]["label"]), "no label")
+
+
+def test_labels_may_be_divided_by_a_sign(tmp_path: Path) -> None:
+    rows = [{**row, "label": "; ".join(row["label"]) or "blame"} for row in several_rows(60, 32)]
+    files = new_run(
+        tmp_path / "run",
+        write_rows(tmp_path / "data.jsonl", rows),
+        settings={"max_steps": 2},
+        preparation={"label_separator": ";"},
+    )
+    train(files)
+    assert set(answers(files, rows[:1])[0]["probabilities"]) == set(WORDS)
+    assert "3 labels, any number for each row" in notices(files)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_balanced_weights_count_every_class_alike(several: bool) -> None:
+    import torch
+
+    from backends.text_targets import OneClass, SeveralLabels
+
+    names, labels = ("a", "b"), ["a"] * 9 + ["b"]
+    logits = torch.randn(10, 2, generator=torch.Generator().manual_seed(1))
+    outputs = type("Outputs", (), {"logits": logits})
+    if several:
+        target: Any = SeveralLabels(names, balanced=True)
+        labels = [(label,) for label in labels]
+        coded = torch.tensor([target.code(label) for label in labels])
+        parts = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits, coded, reduction="none", pos_weight=torch.tensor([1 / 9, 9.0])
+        )
+        expected = parts.mean()
+    else:
+        target = OneClass(names, balanced=True)
+        coded = torch.tensor([target.code(label) for label in labels])
+        each = torch.nn.functional.cross_entropy(logits, coded, reduction="none")
+        expected = (each[:9].mean() + each[9]) / 2
+    loss = target.loss(labels)
+    assert loss(outputs, coded).item() == pytest.approx(expected.item(), abs=1e-6)
+    items = coded.numel()
+    halves = [type("Outputs", (), {"logits": logits[part]}) for part in (slice(0, 5), slice(5, 10))]
+    added = sum(loss(half, coded[part], items) for half, part in zip(halves, (slice(0, 5), slice(5, 10))))
+    assert added.item() == pytest.approx(expected.item(), abs=1e-6), "accumulated batches add up to the whole"
+
+
+def test_balanced_weights_find_the_rare_class(tmp_path: Path) -> None:
+    rows = [row for row in rows_of(90, 33, ("praise", "blame")) if row["label"] == "praise"]
+    rows += [{"text": row["text"], "label": "blame"} for row in rows[:5]]  # one in ten, and no word tells them apart
+    data = write_rows(tmp_path / "data.jsonl", rows)
+    shares = []
+    for chosen in ("none", "balanced"):
+        files = new_run(tmp_path / chosen, data, settings={"max_steps": 15, "class_weights": chosen})
+        train(files)
+        shares.append(sum(answer["probabilities"]["blame"] for answer in answers(files, rows)) / len(rows))
+    assert shares[1] > shares[0] + 0.1
+
+
+@pytest.mark.parametrize("way", ["tail", "head+tail", "windows"])
+def test_what_decides_is_found_wherever_it_stands(tmp_path: Path, way: str) -> None:
+    """The deciding words are the last of a long text, which `head` never sees."""
+    rows = rows_of(80, 34, ("praise", "blame"))
+    for row in rows:
+        row["text"] = "window " * 20 + row["text"]
+    held_out = rows_of(30, 35, ("praise", "blame"))
+    for row in held_out:
+        row["text"] = "window " * 20 + row["text"]
+    files = new_run(
+        tmp_path / "run",
+        write_rows(tmp_path / "data.jsonl", rows),
+        eval_data=str(write_rows(tmp_path / "held-out.jsonl", held_out)),
+        settings={"max_steps": 40, "long_texts": way},
+    )
+    train(files)
+    report = report_of(files)
+    assert report["metrics"]["accuracy"] > 0.9 and "fill max_length = 16" in notices(files)
+    said = [answer["prediction"] for answer in answers(files, held_out)]
+    by_hand = scores_by_hand([row["label"] for row in held_out], said)
+    assert report["metrics"]["accuracy"] == pytest.approx(by_hand["accuracy"], abs=1e-9)
+
+
+def test_long_texts_are_cut_as_chosen_with_their_marks() -> None:
+    from backends.encoders import train_tokenizer
+    from backends.long_texts import read_texts
+
+    tokenizer = train_tokenizer([" ".join(str(number) for number in range(40))] * 3, True)
+    words = [(" ".join(f"{number}" for number in range(10, 40)),), ("11 12",)]
+    whole = tokenizer(words[0][0])["input_ids"]
+    first, last = whole[0], whole[-1]
+
+    def ids(way: str) -> list[list[int]]:
+        read, owners = read_texts(tokenizer, words, 10, way)
+        assert owners[-1] == 1 and set(owners[:-1]) == {0}
+        assert all(len(row["attention_mask"]) == len(row["input_ids"]) for row in read)
+        assert read[-1]["input_ids"] == tokenizer("11 12")["input_ids"]
+        return [row["input_ids"] for row in read[:-1]]
+
+    assert ids("head") == [[first, *whole[1:9], last]]
+    assert ids("tail") == [[first, *whole[-9:-1], last]]
+    assert ids("head+tail") == [[first, *whole[1:3], *whole[-7:-1], last]]
+    windows = ids("windows")
+    assert all(row[0] == first and row[-1] == last and len(row) == 10 for row in windows)
+    assert windows[0][1:-1] == whole[1:9] and windows[-1][1:-1] == whole[-9:-1]
+    assert {token for row in windows for token in row} == set(whole)
+
+
+def test_pairs_have_no_tail(tmp_path: Path) -> None:
+    rows = [{"first": "one", "second": "two", "relation": "ab"[number % 2]} for number in range(40)]
+    files = new_run(
+        tmp_path / "run",
+        write_rows(tmp_path / "pairs.jsonl", rows),
+        task="sentence-pair-classification",
+        columns={"premise": "first", "hypothesis": "second", "label": "relation"},
+        settings={"max_steps": 1, "long_texts": "tail"},
+    )
+    with pytest.raises(ForgeError, match="not for pairs"):
+        train(files)
