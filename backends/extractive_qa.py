@@ -139,6 +139,14 @@ def learned_inputs(job: Job, data: list[Question], windows: list[Window]) -> Inp
     lost = sum(each.span is not None for each in data) - len(whole)
     if lost:
         job.events.notice(f"{lost:,} answers of the train rows fit into no window; their questions are left out")
+    longest = job.options.max_answer_length
+    long = {window.row for window, (start, end) in zip(windows, positions) if end - start >= longest}
+    if long:
+        job.events.notice(
+            f"{len(long):,} answers of the train rows are longer than {longest} tokens; no answer given is longer than "
+            f"max_answer_length = {longest}",
+            "warning",
+        )
     if not whole:
         raise DataError(
             "No answer fits into what the model reads at once",

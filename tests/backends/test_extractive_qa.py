@@ -565,6 +565,19 @@ def test_a_question_whose_answer_fits_no_window_teaches_nothing(scratch: RunFile
     assert [start > 0 for start, _ in inputs.positions] == [True] + [False] * (len(inputs) - 1)
 
 
+def test_answers_longer_than_any_that_is_given_are_told(tmp_path: Path) -> None:
+    rows = rows_of(40, seed=34, silent=0)
+    for row in rows:
+        row |= {"answers": [" ".join(row["context"].split()[:4])], "answer_start": [0]}
+    files = quick_run(tmp_path, rows, settings={"max_steps": 1, "max_answer_length": 3})
+    train(files)
+    assert "20 answers of the train rows are longer than 3 tokens; no answer given is longer" in notices(
+        files, "warning"
+    )
+    said = answers(files, [{"context": "we see the hall by the road", "question": "who?"}])[0]
+    assert all(len(each["text"].split()) <= 3 for each in said["answers"])
+
+
 def test_answers_longer_than_a_window_are_left_out(tmp_path: Path) -> None:
     rows = rows_of(40, seed=21, long=8)
     for row in rows[:8]:
