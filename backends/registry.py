@@ -110,6 +110,16 @@ TASK_DATA: tuple[TaskData, ...] = (
         takes_several=True,
     ),
     TaskData(
+        "text-regression",
+        "Text: predict a number",
+        "each text has a number to be predicted: a rating, a grade, a degree of agreement",
+        "text",
+        ("text", "target"),
+        "target",
+        Minimum(100, 1_000, 10_000, "texts"),
+        numeric_label=True,
+    ),
+    TaskData(
         "token-classification",
         "Text: mark names and other parts",
         "each word has a tag that says which name, place or other part it belongs to",
@@ -341,6 +351,16 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
         metrics=("accuracy", "f1_macro", "precision_macro", "recall_macro"),
+    ),
+    Task(
+        data=find_data("text-regression"),
+        module="backends.text_classification",
+        options=TextClassificationOptions,
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
+        models=("preset:tiny-encoder",),
+        default_model="preset:tiny-encoder",
+        accepts_model_folder=True,
+        metrics=("rmse", "mse", "mae", "r2"),
     ),
     Task(
         data=find_data("token-classification"),

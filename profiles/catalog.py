@@ -21,6 +21,7 @@ from backends.registry import TASK_DATA
 _TEXT_TASKS = (
     "text-classification",
     "sentence-pair-classification",
+    "text-regression",
     "token-classification",
     "extractive-question-answering",
 )

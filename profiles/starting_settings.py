@@ -25,6 +25,7 @@ _FAMILIES = {
     "tabular-regression": "tabular",
     "text-classification": "text_classification",
     "sentence-pair-classification": "text_classification",
+    "text-regression": "text_classification",
     "token-classification": "token_classification",
     "extractive-question-answering": "question_answering",
     "summarization": "sequence_to_sequence",

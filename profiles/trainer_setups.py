@@ -67,7 +67,7 @@ def trainer_setup(
     adapts = method != "full"
     strategy = strategy if strategy != "reward" or task != "reward-modeling" else "reward"
     narrow = on_gpu and is_language and adapts
-    scores = task in ("text-classification", "reward-modeling") or strategy == "reward"
+    scores = task in ("text-classification", "text-regression", "reward-modeling") or strategy == "reward"
     loss = "none" if model.kind not in _WORDED or scores else "whole"
     if loss == "whole" and is_language and strategy not in _WHOLE_LOGITS:
         loss = "chunked"

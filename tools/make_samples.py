@@ -315,6 +315,31 @@ def _earlier(dice: Dice, label: str) -> tuple[str, str]:
     return premise, f"{one} {deed} before noon."
 
 
+# --- text-regression: which score does a guest give? --------------------------------------------------------------
+
+REVIEWS_HEADER = ("review", "score")
+ASPECTS = ("room", "breakfast", "bed", "staff", "view", "garden", "bath")
+# What is said of an aspect, and how many points it takes or gives.
+OPINIONS = {
+    "the {a} was wonderful": 2.0, "we loved the {a}": 1.8, "a very good {a}": 1.2, "the {a} was fine": 0.4,
+    "the {a} was a bit small for us": -0.6, "the {a} was not what we had hoped for": -1.2, "a poor {a}": -1.6,
+    "the {a} was awful": -2.2,
+}  # fmt: skip
+
+
+def guest_reviews(dice: Dice, rows: int = 900) -> Rows:
+    """What guests say of a house in two to four clauses; the grade, from 0 to 10, follows from all of them."""
+    seen: set[str] = set()
+    while len(seen) < rows:
+        said = [dice.pick(tuple(OPINIONS)) for _ in range(dice.whole(2, 4))]
+        clauses = [each.replace("{a}", aspect) for each, aspect in zip(said, dice.shuffled(ASPECTS))]
+        text = f"{', '.join(clauses[:-1])} and {clauses[-1]}{dice.pick(('.', '!', ''))}"
+        grade = 6.0 + sum(OPINIONS[each] for each in said) + dice.between(-0.5, 0.5)
+        if text not in seen:
+            seen.add(text)
+            yield text[0].upper() + text[1:], f"{min(10.0, max(0.0, grade)):.1f}"
+
+
 # --- token-classification: who, where and which group do the notes of a festival name? ---------------------------
 
 NAME_STARTS = ("Mar", "Bel", "Kor", "Tan", "Vel", "Ros", "Fen", "Lin", "Dor", "Wes", "Ald", "Hav")
@@ -464,6 +489,7 @@ SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Any]]] = {
     "apartment_rents.csv": (12, RENTS_HEADER, apartment_rents),
     "support_messages.csv": (13, MESSAGES_HEADER, support_messages),
     "statement_pairs.csv": (14, PAIRS_HEADER, statement_pairs),
+    "guest_reviews.csv": (16, REVIEWS_HEADER, guest_reviews),
     "festival_notes.conll": (15, (), festival_notes),
     "village_notices.json": (16, (), village_notices),
 }

@@ -93,7 +93,7 @@ def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mappi
             "too-many-classes",
             f"{column!r} has {len(counts):,} different values in {usable:,} rows: there is no class to learn",
             f"column {column}",
-            "Choose another column; a number is predicted by tabular-regression.",
+            f"Choose another column; a number is predicted by {'tabular' if task.is_tabular else 'text'}-regression.",
         )
         return
     if fewest_rows(tally) == FEWEST_ROWS and not labels.several and not _can_be_divided(labels.counts):
@@ -243,6 +243,7 @@ def say_too_few(task: TaskData, tally: Tally, table: TableSummary, roles: Mappin
 
 def _judge_numbers(task: TaskData, tally: Tally, table: TableSummary, name: str) -> None:
     column = table.columns[name]
+    kind = "tabular" if task.is_tabular else "text"
     if column.distinct == 1:
         tally.findings.error(
             "constant-target",
@@ -257,7 +258,7 @@ def _judge_numbers(task: TaskData, tally: Tally, table: TableSummary, name: str)
             "few-values-target",
             f"the target {name!r} has only {column.distinct} different values: are they classes?",
             f"column {name}",
-            "If they are, use --task tabular-classification; regression treats them as distances.",
+            f"If they are, use --task {kind}-classification; regression treats them as distances.",
         )
 
 

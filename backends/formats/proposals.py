@@ -47,7 +47,7 @@ def propose_tasks(table: TableSummary, rows: Rows, kind: str, given: Mapping[str
         if found:
             break
     if not found or found[0].task == "text-classification":
-        labelled = _labelled_text(table, given)
+        labelled = _labelled_text(table, given) or _scored_text(table, given)
         found += [each for each in labelled if each.task not in {known.task for known in found}]
     if not found and not given and _is_prose_set(table):
         found = _plain_text(table, rows, given)
@@ -358,7 +358,25 @@ def _labelled_text(table: TableSummary, given: Mapping[str, str]) -> list[TaskPr
     if not is_text or not could_be_labels(label) or ("label" in roles.guessed and filled > 3):
         return []
     reason = f"{text.name!r} holds texts and {label.name!r} a class for each"
-    return [TaskProposal("text-classification", None, reason)]
+    found = [TaskProposal("text-classification", None, reason)]
+    if label.kind == "number" and label.distinct > 2:
+        reason = f"{label.name!r} holds numbers; regression if their distance matters"
+        found.append(TaskProposal("text-regression", None, reason))
+    return found
+
+
+def _scored_text(table: TableSummary, given: Mapping[str, str]) -> list[TaskProposal]:
+    """Texts with a number for each, and hardly anything beside them."""
+    if not set(given) <= {"text", "target"}:
+        return []
+    roles = propose_roles(find_data("text-regression"), table, given)
+    if len(roles.columns) != 2:
+        return []
+    filled = sum(column.kind not in ("empty", "identifier") for column in table.columns.values())
+    text, target = table.columns[roles.columns["text"]], table.columns[roles.columns["target"]]
+    if text.kind != "text" or target.kind != "number" or target.is_called_id or (filled > 3 and not given):
+        return []
+    return [TaskProposal("text-regression", None, f"{text.name!r} holds texts and {target.name!r} a number for each")]
 
 
 def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) -> list[TaskProposal]:

@@ -17,6 +17,7 @@ _FILES = {
     "tabular-regression": "apartment_rents.csv",
     "text-classification": "support_messages.csv",
     "sentence-pair-classification": "statement_pairs.csv",
+    "text-regression": "guest_reviews.csv",
     "token-classification": "festival_notes.conll",
     "extractive-question-answering": "village_notices.json",
 }
@@ -24,6 +25,7 @@ _FILES = {
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "text-classification": {"max_steps": 300, "max_length": 32},
     "sentence-pair-classification": {"max_steps": 300, "max_length": 32},
+    "text-regression": {"max_steps": 300, "max_length": 32},
     "token-classification": {"max_steps": 200},
     "extractive-question-answering": {"max_steps": 300},
 }

@@ -230,6 +230,13 @@ KNOWN = [
         ending="csv",
     ),
     Known(
+        "essay-grades",
+        lambda d, n: {"essay": d.text(8), "score": f"{d.whole(0, 60) / 10}"},
+        "text-regression",
+        {"text": "essay", "target": "score"},
+        ending="csv",
+    ),
+    Known(
         "ag_news", lambda d, n: {"text": d.text(2), "label": d.whole(0, 4)}, TEXT, {"text": "text", "label": "label"}
     ),
     Known(

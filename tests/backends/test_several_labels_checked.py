@@ -19,8 +19,9 @@ def test_lists_of_labels_are_counted_one_by_one(tmp_path: Path) -> None:
     profile = check(CheckRequest(path=path))
     assert profile.ok and profile.task == "text-classification" and profile.usable_rows == 60
     assert profile.stats["labels"] == {"billing": 20, "login": 30, "speed": 20} and profile.stats["several_labels"]
-    (told,) = [each for each in profile.warnings if each.code == "several-labels"]
-    assert "any number is learned" in told.message
+    told = [each for each in profile.warnings if each.code == "several-labels"]
+    assert told and "any number is learned" in told[0].message
+    assert told[0].where == "line 1"
 
 
 def test_labels_that_a_sign_divides_are_told_and_taken(tmp_path: Path) -> None:
