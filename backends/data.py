@@ -30,6 +30,8 @@ from backends.job import Job
 from backends.options import PreparationOptions, parse_settings
 
 MOST_COPIES = 100
+# From so many texts on, the questions about a text are held out together: no text of evaluation was learned.
+FEWEST_CONTEXTS = 10
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,13 @@ def _learned(job: Job, values: Mapping[str, Any], decimal_comma: bool, separator
     """
     if job.task.data.label_role is None:
         return None
-    cell = values[job.task.label_role]
+    cell = values.get(job.task.data.label_role)
     if job.task.numeric_label:
         return as_number(cell, decimal_comma)
-    if not job.task.data.has_classes:
+    if job.task.id == "token-classification":
         return tag_list(cell)
+    if not job.task.data.has_classes:
+        return None
     names = label_names(cell, separator)
     return names[0] if len(names) == 1 else names
 
@@ -228,6 +232,11 @@ def _divide(
         groups = [as_text(row.get(options.group_column)) for row in data.rows]
         how = {"split": "whole groups held out", "group_column": options.group_column}
         return split_groups(groups, fraction, seed), {**how, "split_seed": seed, "eval_fraction": fraction}
+    if job.task.id == "extractive-question-answering":
+        contexts = [as_text(row.get(job.spec.columns["context"])) for row in data.rows]
+        if len(set(contexts)) >= FEWEST_CONTEXTS:
+            how = {"split": "whole contexts held out", "split_seed": seed, "eval_fraction": fraction}
+            return split_groups(contexts, fraction, seed), how
     labels = _rarest_names(data.labels) if job.task.data.has_classes else None
     if job.task.id == "token-classification":
         labels = rarest_types(data.labels)

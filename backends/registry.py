@@ -11,6 +11,7 @@ from functools import cached_property
 
 from backends.contract import UsageError, nearest
 from backends.options import (
+    ExtractiveQaOptions,
     Seq2SeqOptions,
     TabularOptions,
     TextClassificationOptions,
@@ -56,7 +57,8 @@ class TaskData:
     @property
     def has_classes(self) -> bool:
         """Whether each row belongs to one class."""
-        return self.label_role is not None and not self.numeric_label and self.id != "token-classification"
+        classless = ("token-classification", "extractive-question-answering")
+        return self.label_role is not None and not self.numeric_label and self.id not in classless
 
     @cached_property
     def text_roles(self) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ TASK_DATA: tuple[TaskData, ...] = (
         "the answer to a question is a part of a given text",
         "text",
         ("context", "question", "answers"),
-        None,
+        "answers",
         Minimum(200, 1_000, 10_000, "questions"),
         optional=("answer_start",),
     ),
@@ -419,6 +421,16 @@ TASKS: tuple[Task, ...] = (
         accepts_model_folder=True,
         metrics=("chrf", "exact_match", "rougeL", "bleu", MEANING_METRIC, *JSON_METRICS),
         starts_pretrained=True,
+    ),
+    Task(
+        data=find_data("extractive-question-answering"),
+        module="backends.extractive_qa",
+        options=ExtractiveQaOptions,
+        methods=("full", "lora", "qlora", "prefix-tuning"),  # words before the input would shift the answers
+        models=("preset:tiny-encoder",),
+        default_model="preset:tiny-encoder",
+        accepts_model_folder=True,
+        metrics=("exact_match", "f1"),
     ),
 )
 

@@ -1,6 +1,6 @@
 """The same training without Forge TUI: Transformers' Trainer with its defaults; prints the time after each step."""
 
-import csv
+import json
 import sys
 import time
 
@@ -14,8 +14,8 @@ class Clock(TrainerCallback):
         print(f"step {time.time()}", flush=True)
 
 
-with open(rows_file, newline="") as stream:
-    rows = list(csv.DictReader(stream))
+with open(rows_file) as stream:
+    rows = [json.loads(line) for line in stream]
 tokenizer = AutoTokenizer.from_pretrained(model_folder)
 model = AutoModelForSequenceClassification.from_pretrained(model_folder)
 codes = tokenizer([row["text"] for row in rows], truncation=True, max_length=int(max_length))

@@ -1,7 +1,7 @@
-"""Time to the first training step of text classification: python benchmarks/first_step.py [--pairs N] [--json]
+"""Time to the first training step of a text task: python benchmarks/first_step.py [--task T] [--pairs N] [--json]
 
 From the start of the supervisor to the end of step 1, without the time in which the baselines are scored, against a
-bare Transformers script (bare_transformers.py) with library defaults on the same tokenizer, model and rows. Also told:
+bare Transformers script (bare_*.py) with library defaults on the same tokenizer, model and rows. Also told:
 the same with the trainer started alone, and from `preset:tiny-encoder`, where a run of ours trains its tokenizer first.
 Exits 1 when a target is missed.
 """
@@ -16,14 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from measuring import Figure, Pairs, at_most, report
-from text_training import BATCH, Timeline, bare_run, direct_run, make_model, plan, supervised_run, write_rows
+from text_training import BATCH, KINDS, Timeline, bare_run, direct_run, supervised_run
 
-MAX_LENGTH = 256
+WORDS, MAX_LENGTH = 24, 256
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", choices=KINDS, default="text-classification", help="default text-classification")
     parser.add_argument("--pairs", type=int, default=5, help="interleaved rounds (default 5)")
     parser.add_argument("--rows", type=int, default=4000, help="training rows (default 4000)")
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects")
@@ -31,14 +32,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["FORGE_HOME"] = str(folder / "home")
-        data = write_rows(folder / "train.csv", options.rows, words=12)
-        evaluation = write_rows(folder / "evaluation.csv", 200, words=12, seed=8)
-        model = make_model(data, evaluation)
+        kind = KINDS[options.task]
+        data = kind.write(folder / "train.jsonl", options.rows, words=WORDS)
+        evaluation = kind.write(folder / "evaluation.jsonl", 200, words=WORDS, seed=8)
+        model = kind.make_model(data, evaluation)
         same = {"per_device_train_batch_size": BATCH, "max_length": MAX_LENGTH}
-        from_folder = plan(data, evaluation, str(model), **same)
-        from_preset = plan(data, evaluation, "preset:tiny-encoder", **same)
+        from_folder = kind.plan(data, evaluation, str(model), **same)
+        from_preset = kind.plan(data, evaluation, "preset:tiny-encoder", **same)
         sides: dict[str, Callable[[int], Timeline]] = {
-            "bare script": lambda n: bare_run(data, model, folder / f"bare-{n}", batch=BATCH, max_length=MAX_LENGTH),
+            "bare script": lambda n: bare_run(
+                kind, data, model, folder / f"bare-{n}", batch=BATCH, max_length=MAX_LENGTH
+            ),
             "model folder, supervised": lambda n: supervised_run(from_folder),
             "preset:tiny-encoder, supervised": lambda n: supervised_run(from_preset),
             "model folder, trainer alone": lambda n: direct_run(from_folder, folder / f"direct-{n}"),

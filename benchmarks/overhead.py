@@ -1,9 +1,9 @@
-"""What it costs that a run is watched: python benchmarks/overhead.py [--pairs N] [--seconds S] [--json]
+"""What it costs that a run is watched: python benchmarks/overhead.py [--task T] [--pairs N] [--seconds S] [--json]
 
-CPU time of writing one metrics event, and steps per second of text classification with everything on (an event each
-step, signals, supervisor, GPU sampler) against the bare script (bare_transformers.py). Both train at the same time but
-by turns, a few seconds each, one stopped while the other runs, so that what else the machine does meets both alike;
-neither evaluates meanwhile. Exits 1 when a target is missed.
+CPU time of writing one metrics event, and steps per second of a text task with everything on (an event each step,
+signals, supervisor, GPU sampler) against a bare Transformers script with library defaults (bare_*.py). Both train at
+the same time but by turns, a few seconds each, one stopped while the other runs, so that what else the machine does
+meets both alike; neither evaluates meanwhile. Exits 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import time
 from pathlib import Path
 
 from measuring import Figure, Pairs, at_least, at_most, report
-from text_training import BareRun, end_run, make_model, plan, step_times, wait_for_steps, write_rows
+from text_training import KINDS, BareRun, Kind, end_run, step_times, wait_for_steps
 
 from backends.events import EventWriter
 from forge_tui.runs.status import condition
 from forge_tui.runs.store import start_run
 
-MAX_LENGTH = 128
+# Neither side cuts these texts or reads them in parts.
+WORDS, MAX_LENGTH = 128, 512
 # The first steps of a process are slower on both sides.
 WARM_UP_STEPS = 5
 FEWEST_STEPS = 6
@@ -72,15 +73,15 @@ def take_turns(trainer: int, bare: int, seconds: float, pairs: int) -> list[tupl
     return blocks
 
 
-def steps_in_turn(folder: Path, batch: int, seconds: float, pairs: int) -> Pairs:
+def steps_in_turn(kind: Kind, folder: Path, batch: int, seconds: float, pairs: int) -> Pairs:
     """Seconds a step, ours and bare, in blocks that the two runs take by turns."""
-    data = write_rows(folder / "train.csv", batch * 40, words=MAX_LENGTH)
-    evaluation = write_rows(folder / "evaluation.csv", 50, words=MAX_LENGTH, seed=8)
-    model = make_model(data, evaluation)
+    data = kind.write(folder / "train.jsonl", batch * 40, words=WORDS)
+    evaluation = kind.write(folder / "evaluation.jsonl", 50, words=WORDS, seed=8)
+    model = kind.make_model(data, evaluation, max_length=MAX_LENGTH)
     never = {"max_steps": NEVER, "eval_steps": NEVER, "save_steps": NEVER}
     size = {"per_device_train_batch_size": batch, "max_length": MAX_LENGTH}
-    files = start_run(plan(data, evaluation, str(model), **never, **size))
-    bare = BareRun.start(data, model, folder / "bare", batch=batch, max_length=MAX_LENGTH, steps=NEVER)
+    files = start_run(kind.plan(data, evaluation, str(model), **never, **size))
+    bare = BareRun.start(kind, data, model, folder / "bare", batch=batch, max_length=MAX_LENGTH, steps=NEVER)
     trainer = 0
     try:
         bare.wait_for_steps(WARM_UP_STEPS)
@@ -102,7 +103,8 @@ def steps_in_turn(folder: Path, batch: int, seconds: float, pairs: int) -> Pairs
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=10, help="pairs of blocks (default 10)")
+    parser.add_argument("--task", choices=KINDS, default="text-classification", help="default text-classification")
+    parser.add_argument("--pairs", type=int, default=7, help="pairs of blocks (default 7)")
     parser.add_argument("--seconds", type=float, default=4, help="length of a block (default 4)")
     parser.add_argument("--batch", type=int, default=16, help="rows a step, for machines of other speed (default 16)")
     parser.add_argument(
@@ -120,7 +122,7 @@ def main() -> None:
         folder = Path(temporary)
         os.environ["FORGE_HOME"] = str(folder / "home")
         event = event_milliseconds(folder)
-        pairs = steps_in_turn(folder, options.batch, options.seconds, options.pairs)
+        pairs = steps_in_turn(KINDS[options.task], folder, options.batch, options.seconds, options.pairs)
     figures = [
         at_most("CPU time of one event", event, "ms", 0.2),
         at_least("a step of the bare script", statistics.median(pairs.other) * 1000, "ms", 50),

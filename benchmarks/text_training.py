@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import random
 import subprocess
@@ -23,49 +22,101 @@ from forge_tui.runs.status import condition
 from forge_tui.runs.store import start_run
 from forge_tui.runs.supervisor import trainer_environment
 
-BARE_SCRIPT = Path(__file__).with_name("bare_transformers.py")
-CLASSES = ("billing", "delivery", "praise", "returns")
 LONGEST_SECONDS = 600.0
 BATCH = 8  # the default of TrainingArguments
+CLASSES = ("billing", "delivery", "praise", "returns")
+
+Row = Mapping[str, Any]
 
 
-def write_rows(path: Path, rows: int, words: int, seed: int = 7) -> Path:
-    """A CSV of texts of so many words, four classes that their words tell apart."""
-    chance = random.Random(seed)
+# --- made-up rows ----------------------------------------------------------------------------------------------------
+
+
+def vocabulary(chance: random.Random) -> list[str]:
+    """Three thousand invented words."""
     syllables = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er", "is")]
-    vocabulary = ["".join(chance.choices(syllables, k=chance.randint(1, 3))) for _ in range(3000)]
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream)
-        table.writerow(("text", "label"))
-        for _ in range(rows):
-            number = chance.randrange(len(CLASSES))
-            text = [f"{chance.choice(vocabulary)}" for _ in range(words - 1)]
-            text.insert(chance.randrange(words), vocabulary[number])
-            table.writerow((" ".join(text), CLASSES[number]))
-    return path
+    return ["".join(chance.choices(syllables, k=chance.randint(1, 3))) for _ in range(3000)]
 
 
-def plan(data: Path, evaluation: Path, model: str, **settings: Any) -> RunSpec:
-    """The spec of a run of ours that trains on the whole of `data`."""
-    return plan_run(
-        Request(
+def classified(chance: random.Random, known: list[str], words: int) -> Row:
+    """A text of four classes that one of its words tells apart."""
+    number = chance.randrange(len(CLASSES))
+    text = chance.choices(known, k=words - 1)
+    text.insert(chance.randrange(words), known[number])
+    return {"text": " ".join(text), "label": CLASSES[number]}
+
+
+def tagged(chance: random.Random, known: list[str], words: int) -> Row:
+    """Words of which the first tenth of the vocabulary are names of three types."""
+    text = chance.choices(range(len(known)), k=words)
+    tags = [f"B-{CLASSES[number % 3]}" if number < len(known) // 10 else "O" for number in text]
+    return {"tokens": [known[number] for number in text], "tags": tags}
+
+
+def asked(chance: random.Random, known: list[str], words: int) -> Row:
+    """A context, a question of six words and an answer of two."""
+    text = chance.choices(known, k=words - 6)
+    place = chance.randrange(len(text) - 2)
+    start = sum(len(word) + 1 for word in text[:place])
+    question = " ".join(chance.choices(known, k=6))
+    answer = " ".join(text[place : place + 2])
+    return {"context": " ".join(text), "question": question, "answers": [answer], "answer_start": [start]}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A task as it is measured: what makes its rows, and the same training in a bare script beside this file."""
+
+    task: str
+    row: Callable[[random.Random, list[str], int], Row]
+    script: str
+
+    def write(self, path: Path, rows: int, words: int, seed: int = 7) -> Path:
+        """JSON lines of rows of so many words."""
+        chance = random.Random(seed)
+        known = vocabulary(chance)
+        with path.open("w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(self.row(chance, known, words)) + "\n" for _ in range(rows))
+        return path
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of its rows, which are called like their roles."""
+        return {name: name for name in self.row(random.Random(1), vocabulary(random.Random(1)), 20)}
+
+    def plan(self, data: Path, evaluation: Path, model: str, **settings: Any) -> RunSpec:
+        """The spec of a run of ours that trains on the whole of `data`."""
+        request = Request(
             str(data),
-            task="text-classification",
+            task=self.task,
             eval_data=str(evaluation),
-            columns={"text": "text", "label": "label"},
+            columns=self.columns,
             model=model,
             settings=settings,
         )
-    ).spec
+        return plan_run(request).spec
+
+    def make_model(self, data: Path, evaluation: Path, **settings: Any) -> Path:
+        """Let a run of ours make tokenizer and model from `preset:tiny-encoder`; returns the model folder."""
+        files = start_run(self.plan(data, evaluation, "preset:tiny-encoder", max_steps=1, **settings))
+        wait_until(lambda: not condition(files).status.is_alive, LONGEST_SECONDS, every=0.2)
+        if not (files.model / "config.json").exists():
+            raise SystemExit(f"The run that makes the model did not finish:\n{files.log.read_text()}")
+        return files.model
 
 
-def make_model(data: Path, evaluation: Path) -> Path:
-    """Let a run of ours make tokenizer and model from `preset:tiny-encoder`; returns the model folder."""
-    files = start_run(plan(data, evaluation, "preset:tiny-encoder", max_steps=1))
-    wait_until(lambda: not condition(files).status.is_alive, LONGEST_SECONDS, every=0.2)
-    if not (files.model / "config.json").exists():
-        raise SystemExit(f"The run that makes the model did not finish:\n{files.log.read_text()}")
-    return files.model
+# A further task joins with an entry here and a bare script of at most 40 lines.
+KINDS = {
+    kind.task: kind
+    for kind in (
+        Kind("text-classification", classified, "bare_transformers.py"),
+        Kind("token-classification", tagged, "bare_tagging.py"),
+        Kind("extractive-question-answering", asked, "bare_answers.py"),
+    )
+}
+
+
+# --- our run ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -149,6 +200,9 @@ def wait_for_steps(files: RunFiles, steps: int, alive: Callable[[], bool]) -> No
         raise SystemExit(f"The run did not come to step {steps}:\n{files.log.read_text()}")
 
 
+# --- the bare script -------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class BareRun:
     """The bare script at work; it prints the time after each step."""
@@ -158,14 +212,16 @@ class BareRun:
     output: Path
 
     @classmethod
-    def start(cls, data: Path, model: Path, folder: Path, *, batch: int, max_length: int, steps: int) -> BareRun:
+    def start(
+        cls, kind: Kind, data: Path, model: Path, folder: Path, *, batch: int, max_length: int, steps: int
+    ) -> BareRun:
         """Start it; what it writes goes into `folder`."""
         folder.mkdir()
         output = folder / "output"
         arguments = [str(data), str(model), str(folder / "trainer"), str(batch), str(max_length), str(steps)]
         with output.open("wb") as stream, (folder / "messages").open("wb") as messages:
             started = time.time()
-            command = [sys.executable, str(BARE_SCRIPT), *arguments]
+            command = [sys.executable, str(Path(__file__).with_name(kind.script)), *arguments]
             process = subprocess.Popen(command, env=child_environment(), stdout=stream, stderr=messages)
         return cls(process, started, output)
 
@@ -183,9 +239,9 @@ class BareRun:
             raise SystemExit(f"The bare script failed:\n{self.output.with_name('messages').read_text()}")
 
 
-def bare_run(data: Path, model: Path, folder: Path, *, batch: int, max_length: int) -> Timeline:
+def bare_run(kind: Kind, data: Path, model: Path, folder: Path, *, batch: int, max_length: int) -> Timeline:
     """Run the bare script for one step."""
-    bare = BareRun.start(data, model, folder, batch=batch, max_length=max_length, steps=1)
+    bare = BareRun.start(kind, data, model, folder, batch=batch, max_length=max_length, steps=1)
     bare.wait_for_steps(1)
     bare.process.wait()
     return Timeline(bare.started, {}, tuple(bare.step_times()))

@@ -1,4 +1,4 @@
-"""Makes the bundled samples: nine small data sets of the project's own making, the same bytes at every run.
+"""Makes the bundled samples: ten small data sets of the project's own making, the same bytes at every run.
 
 Run by hand:  python tools/make_samples.py [FOLDER]     (default: forge_tui/samples)
 
@@ -9,6 +9,7 @@ Standard library only. Nothing is taken from real data: places, people and numbe
 from __future__ import annotations
 
 import csv
+import json
 import math
 import random
 import sys
@@ -513,8 +514,77 @@ def reminders(dice: Dice, rows: int = 1000) -> Rows:
             yield text, f"{day} | {hour:02}:{30 if half else 0:02} | {task}"
 
 
+# --- extractive-question-answering: what do the notices of a village say? -------------------------------------------
+
+VILLAGE_THINGS = (
+    "mill", "bakery", "ferry", "library", "choir", "smithy", "orchard", "chapel", "market", "boat house", "museum",
+    "tea room", "garden club", "old school", "workshop", "stable",
+)  # fmt: skip
+VILLAGE_PLACES = ("hill", "bridge", "square", "harbour", "church", "station", "well", "forest", "weir", "gate")
+NOTICE_HOURS = ("six", "seven", "eight", "nine", "ten", "eleven", "noon")
+# For each kind of fact how it is said and how it is asked, mostly in other words; {t} is what it is about.
+FACTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "who": (
+        ("{a} looks after the {t}.", "The {t} is in the hands of {a}.", "Ask {a} about the {t}."),
+        ("Who runs the {t}?", "Who is in charge of the {t}?"),
+    ),
+    "when": (
+        ("The {t} opens at {a}.", "You can visit the {t} from {a} on.", "Come to the {t}, {a} is early enough."),
+        ("When does the {t} open?", "When can I go to the {t}?"),
+    ),
+    "where": (
+        ("The {t} stands {a}.", "You will find the {t} {a}.", "The {t} has moved {a}."),
+        ("Where is the {t}?", "Where do I look for the {t}?"),
+    ),
+    "cost": (
+        ("The {t} takes {a}.", "Bring {a} for the {t}.", "A day at the {t} is {a}."),
+        ("What does the {t} cost?", "How much is the {t}?"),
+    ),
+}
+ASKED_OF_EACH = 4
+
+
+def village_notices(dice: Dice, notices: int = 235) -> dict[str, Any]:
+    """Notices with questions in the layout of SQuAD 2: a notice says several things, some questions ask for more."""
+    paragraphs = []
+    seen: set[str] = set()
+    while len(paragraphs) < notices:
+        things = dice.shuffled(VILLAGE_THINGS)[:2]
+        facts = [(kind, things[0] if dice.chance(0.7) else things[1]) for kind in dice.shuffled(tuple(FACTS))[:3]]
+        if dice.chance(0.3):  # the same kind of two things: here the question must be read to its end
+            facts[1] = (facts[0][0], things[1] if facts[0][1] == things[0] else things[0])
+        context, told = "", dict[tuple[str, str], tuple[str, int]]()
+        for kind, thing in facts:
+            answer = _village_answer(dice, kind)
+            before, after = dice.pick(FACTS[kind][0]).replace("{t}", thing).split("{a}")
+            context += " " if context else ""
+            told[kind, thing] = (answer, len(context) + len(before))
+            context += before + answer + after
+        if context in seen:
+            continue
+        seen.add(context)
+        unanswered = [(kind, things[0]) for kind in FACTS if all(kind != other for other, _ in told)]
+        asked = [*dice.shuffled(tuple(told)), *dice.shuffled(unanswered)][:ASKED_OF_EACH]
+        questions = []
+        for fact in asked:
+            answers = [{"text": told[fact][0], "answer_start": told[fact][1]}] if fact in told else []
+            questions.append({"question": dice.pick(FACTS[fact[0]][1]).replace("{t}", fact[1]), "answers": answers})
+        paragraphs.append({"context": context, "qas": questions})
+    return {"version": "v2.0", "data": [{"title": "Notices", "paragraphs": paragraphs}]}
+
+
+def _village_answer(dice: Dice, kind: str) -> str:
+    if kind == "who":
+        return " ".join(_name(dice, "person"))
+    if kind == "when":
+        return f"half past {dice.pick(NOTICE_HOURS[:-1])}" if dice.chance(0.3) else dice.pick(NOTICE_HOURS)
+    if kind == "where":
+        return f"{dice.pick(('behind', 'below', 'near', 'beside'))} the {dice.pick(VILLAGE_PLACES)}"
+    return f"{dice.whole(2, 19)} {dice.pick(('crowns', 'pence', 'shillings'))}"
+
+
 # For each sample its seed, the names of its columns (CoNLL has none) and what makes its rows.
-SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Rows]]] = {
+SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Any]]] = {
     "coffee_orders.csv": (11, COFFEE_HEADER, coffee_orders),
     "apartment_rents.csv": (12, RENTS_HEADER, apartment_rents),
     "support_messages.csv": (13, MESSAGES_HEADER, support_messages),
@@ -524,6 +594,7 @@ SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Rows]]] = {
     "repair_logs.csv": (16, LOG_HEADER, repair_logs),
     "short_sentences.csv": (17, TRANSLATION_HEADER, short_sentences),
     "reminders.csv": (18, REMINDERS_HEADER, reminders),
+    "village_notices.json": (16, (), village_notices),
 }
 
 
@@ -532,7 +603,10 @@ def make_samples(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, (seed, header, rows) in SAMPLES.items():
         with (folder / name).open("w", encoding="utf-8", newline="") as stream:
-            if header:
+            if name.endswith(".json"):
+                json.dump(rows(Dice(seed)), stream, separators=(",", ":"))
+                stream.write("\n")
+            elif header:
                 writer = csv.writer(stream, lineterminator="\n")
                 writer.writerow(header)
                 writer.writerows(rows(Dice(seed)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from backends.contract import TaskProposal
 from backends.formats.columns import Column, TableSummary
-from backends.formats.language import answer_text, is_dialogue, mark_of
+from backends.formats.language import is_dialogue, mark_of
 from backends.formats.roles import (
     TEXT_KINDS,
     Roles,
@@ -21,6 +21,7 @@ from backends.formats.roles import (
     propose_roles,
     that_vary,
 )
+from backends.formats.row_faults import answers_of
 from backends.formats.shapes import ASKING_SHAPES, LANGUAGE_SHAPES
 from backends.formats.tagged import tag_list
 from backends.formats.values import as_text, normal_name
@@ -222,8 +223,9 @@ def _contexts(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> list
     context, answers = found.columns["context"], found.columns["answers"]
     if table.columns[context].kind not in ("text", "identifier", "category", "constant"):
         return []
-    inside = sum(0 < len(said := answer_text(row.get(answers))) and said in as_text(row.get(context)) for row in rows)
-    given_answers = sum(bool(answer_text(row.get(answers)).strip()) for row in rows)
+    firsts = [(answers_of({"answers": row.get(answers)})[0] or [""])[0] for row in rows]
+    inside = sum(0 < len(said) and said in as_text(row.get(context)) for said, row in zip(firsts, rows))
+    given_answers = sum(bool(said.strip()) for said in firsts)
     if given_answers and inside >= 0.5 * given_answers:
         return _answers_in_contexts()
     if _language("context-question", table, {}) is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from backends.formats.findings import Fault
@@ -87,7 +90,7 @@ def _transformation_fault(values: Mapping[str, Any]) -> Fault | None:
 
 
 def answer_fault(values: Mapping[str, Any]) -> Fault | None:
-    """For questions whose answer must stand in the text: where it does not, or not at the given place."""
+    """For questions whose answer must stand in the text: where none of those given does, or not at the given place."""
     context, question = as_text(values.get("context")), as_text(values.get("question"))
     if not context.strip():
         return Fault("empty-context", "context is empty", _LEFT_OUT)
@@ -96,12 +99,16 @@ def answer_fault(values: Mapping[str, Any]) -> Fault | None:
     texts, starts = answers_of(values)
     if not texts:
         return None  # a question without an answer, as SQuAD 2 has them
-    for number, text in enumerate(texts):
-        if not text.strip():
-            return Fault("empty-answers", "an answer is empty", "The row is left out; a list without answers is fine.")
-        if text not in context:
-            message = f"the answer {text[:60]!r} does not stand in the context"
+    if not all(text.strip() for text in texts):
+        return Fault("empty-answers", "an answer is empty", "The row is left out; a list without answers is fine.")
+    elsewhere = [text for text in texts if text not in context]
+    if elsewhere:
+        message = f"the answer {elsewhere[0][:60]!r} does not stand in the context"
+        if len(elsewhere) == len(texts):
             return Fault("answer-not-in-context", message, "The row is left out; write the answer as in the text.")
+        fix = "Another one of the row does and is learned; in scores each counts as right."
+        return Fault("other-answer-not-in-context", message, fix, fatal=False)
+    for number, text in enumerate(texts):
         start = starts[number] if number < len(starts) else None
         if start is not None and (start < 0 or context[start : start + len(text)] != text):
             said = "at no place that could be" if start < 0 else f"not at {start:,}"
@@ -112,8 +119,8 @@ def answer_fault(values: Mapping[str, Any]) -> Fault | None:
 
 def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
     """The answers of a row and where each starts, from a text, a list, or the object that SQuAD sets hold."""
-    answers: Any = values.get("answers")
-    starts: Any = values.get("answer_start")
+    answers: Any = _unpacked(values.get("answers"), (str, dict))
+    starts: Any = _unpacked(values.get("answer_start"), (int, NoneType))
     if isinstance(answers, dict):
         answers, starts = answers.get("text"), answers.get("answer_start", starts)
     if isinstance(answers, list) and any(isinstance(each, dict) for each in answers):
@@ -124,6 +131,20 @@ def answers_of(values: Mapping[str, Any]) -> tuple[list[str], list[int | None]]:
     texts = [as_text(each) for each in answers] if isinstance(answers, list) else [as_text(answers)]
     places: Sequence[Any] = starts if isinstance(starts, list) else [starts]
     return texts, [_place(each) for each in places]
+
+
+def _unpacked(cell: Any, kinds: tuple[type, ...]) -> Any:
+    """A list of such kinds or an answer that a table holds as a text, in JSON or as Python prints it; else the cell."""
+    if not isinstance(cell, str) or cell[:1] not in ("{", "[") or cell[-1:] not in ("}", "]"):
+        return cell
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        is_list = isinstance(found, list) and all(isinstance(each, kinds) for each in found)
+        return found if is_list or (isinstance(found, dict) and "text" in found) else cell
+    return cell
 
 
 def _place(value: Any) -> int | None:

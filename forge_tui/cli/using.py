@@ -21,6 +21,9 @@ from forge_tui.finding_lines import grouped
 from forge_tui.paths import typed_path
 from forge_tui.plain import plain
 
+# Candidates beside the answer that `predict` shows of a single question.
+OTHERS_SHOWN = 2
+
 if TYPE_CHECKING:
     from forge_tui.prediction_rows import PredictionRows
 
@@ -60,8 +63,9 @@ def predict(
         if json:
             sys.stdout.write(json_module.dumps({"row": number, **answer}) + "\n")
             continue
-        if "entities" in answer:
-            for line in marked_lines(answer, alone=not file):
+        told = next((lines for mark, lines in _LINES.items() if mark in answer), None)
+        if told is not None:
+            for line in told(answer, not file):
                 show(line)
             continue
         prediction = answer["prediction"]
@@ -88,6 +92,28 @@ def marked_lines(answer: Mapping[str, Any], alone: bool) -> list[str]:
         told = f"  {entity['type']:<{widest}}  {place:>9}  {entity['probability']:6.1%}  "
         lines.append(told + shorten(entity["text"], max(20, width - len(told)), placeholder=" …"))
     return lines
+
+
+def answer_lines(answer: Mapping[str, Any], alone: bool) -> list[str]:
+    """The answer to a question with its probability and place; below a single one the other candidates and its text."""
+    said = "(no answer)" if answer["prediction"] is None else " ".join(plain(str(answer["prediction"])).split())
+    place = "" if answer["start"] is None else f"  {answer['start']}-{answer['end']}"
+    lines = [f"{said}  {answer['probability']:.1%}{place}"]
+    if not alone:
+        return lines
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    indent = "  "
+    lines += wrap(plain(answer["passage"]), width, initial_indent=indent, subsequent_indent=indent)
+    others = [each for each in answer["answers"] if each["start"] != answer["start"] or each["end"] != answer["end"]]
+    for each in others[:OTHERS_SHOWN]:
+        told = f"  {each['probability']:6.1%}  "
+        text = " ".join(plain(each["text"]).split())
+        lines.append(told + shorten(text, max(20, width - len(told)), placeholder=" …"))
+    return lines
+
+
+# How answers that are more than a word are printed, by a key that only they have.
+_LINES = {"entities": marked_lines, "answers": answer_lines}
 
 
 def _told_rows(rows: PredictionRows) -> Iterator[dict[str, Any]]:

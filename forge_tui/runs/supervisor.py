@@ -43,6 +43,9 @@ def trainer_environment(files: RunFiles, attempt: int) -> dict[str, str]:
         # Waiting threads that spin starve those that work as soon as anything else runs on the machine: with one busy
         # neighbour on two cores a step of a small encoder took 640 to 1,370 ms spinning and 106 to 147 ms passive.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # A run needs nothing of the hub. PEFT imports bitsandbytes, which looks there for faster kernels as soon as the
+        # package `kernels` is installed, and waits long for an answer where there is no network.
+        "HF_HUB_OFFLINE": "1",
         **os.environ,
         "PYTHONPATH": str(library_folder()),
         "PYTHONSAFEPATH": "1",

@@ -22,6 +22,7 @@ _FILES = {
     "summarization": "repair_logs.csv",
     "translation": "short_sentences.csv",
     "text-to-text": "reminders.csv",
+    "extractive-question-answering": "village_notices.json",
 }
 # A demo is over in a minute on two CPU cores; what is not named here is chosen as for any other data.
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -32,6 +33,7 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "summarization": {"max_steps": 300, "max_eval_samples": 50},
     "translation": {"max_steps": 300, "max_eval_samples": 50},
     "text-to-text": {"max_steps": 300, "max_eval_samples": 50},
+    "extractive-question-answering": {"max_steps": 300},
 }
 # A task that starts from a pretrained model takes a preset in its demo, which needs no download.
 _MODELS: Mapping[str, str] = {
