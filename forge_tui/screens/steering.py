@@ -91,6 +91,8 @@ class SteeringScreen(Screen[None]):
         if action == "resume":
             ended = not alive and self.state is not None and self.state.status is not Status.FINISHED
             return ended and self.subject.can_steer
+        if action == "results":
+            return self.state is not None and self.state.status is Status.FINISHED and self.subject.can_steer
         if action == "info":
             return self.subject.can_steer
         return not alive or not self.subject.can_steer if action == "back" else True
