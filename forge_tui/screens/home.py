@@ -56,6 +56,7 @@ class HomeScreen(Screen[None]):
         Binding("d", "data", "data", show=False, tooltip="start from a data file", id="app.data"),
         Binding("a", "advice", "advice", show=False, tooltip="should I train at all?", id="app.advice"),
         Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
+        Binding("v", "results", "results", tooltip="what came out of the run, its mistakes to read", id="run.results"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
         Binding("u", "try_it", "try it", show=False, tooltip="ask the model of the chosen run", id="run.try"),
@@ -183,6 +184,12 @@ class HomeScreen(Screen[None]):
         run = self._chosen()
         if run is not None:
             self.app.open_try_it(RunFiles(runs_folder() / run.id))  # type: ignore[attr-defined]
+
+    def action_results(self) -> None:
+        """Show what came out of the chosen run."""
+        run = self._chosen()
+        if run is not None:
+            self.app.open_results(run.id)  # type: ignore[attr-defined]
 
     def action_new(self) -> None:
         """Open the wizard."""
