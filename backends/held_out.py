@@ -1,106 +1,193 @@
-"""Shows held-out rows of a run with what was expected of them: python -m backends.held_out RUN_FOLDER COUNT
+"""What the model says of the held-out rows: some to read, the worst mistakes first, and all of them counted.
 
-One JSON object a line: `{"row": {column: cell}, "expected": ...}`, in an order drawn by the seed of the run. `expected`
-is a class, a number, a list of labels, a text, the list of accepted answers, or for tagged words `{"entities": [...]}`
-with places in the words joined by spaces. The run folder is only read.
+The rows become predictions.jsonl and the counts a part of report.json, written by `reporting.finish`. Only rows that
+are kept become text, so that an evaluation of a million rows costs little more than one of a thousand.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from backends.contract import EXIT_DONE, EXIT_FAILED, ForgeError, RunFiles, read_spec
-from backends.data import LabelledRows, load_split
-from backends.events import EventWriter
-from backends.formats.row_faults import answers_of
-from backends.formats.tagged import bio_tags, entity_spans, names_each_word, tag_list
-from backends.formats.values import as_text
-from backends.job import Job
-from backends.options import parse_settings
-from backends.registry import Task, find_task
-from backends.signals import StopControl
+import numpy as np
+
+# What of the held-out rows is kept to read; a text is cut at so many characters.
+ROWS_KEPT, TEXT_KEPT = 1000, 2000
+# From this probability on a mistake counts as a sure one.
+SURE = 0.9
+# Confused pairs of classes that the report names, the most frequent first.
+PAIRS_KEPT = 500
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95)
+_RANGES = 5
+
+TextOf = Callable[[int], str]
 
 
 @dataclass(frozen=True)
-class _Look(Job):
-    """A job that only looks: it writes nothing into the folder of the run."""
+class HeldOut:
+    """`rows` as predictions.jsonl holds them, `counted` the tables of report.json, by their names there."""
 
-    def record_data(self, **facts: Any) -> None:
-        """What the run was trained on was written down by the run itself."""
-
-    def update_report(self, **parts: Any) -> None:
-        """As above."""
+    rows: Sequence[Mapping[str, Any]]
+    counted: Mapping[str, Any]
 
 
-def held_out_rows(files: RunFiles) -> tuple[Job, LabelledRows]:
-    """The rows that a run was scored on, divided from its data as the run did it."""
-    spec = read_spec(files.spec)
-    task = find_task(spec.task)
-    options: Any = parse_settings(task.options, spec.settings)
-    job = _Look(files, spec, task, options, EventWriter(Path(os.devnull)), StopControl(), 0, None)
-    return job, load_split(job).evaluation
+def as_held_out(
+    count: int, mistakes: int | None, rows: Sequence[Mapping[str, Any]], sorted_by: str, **tables: Any
+) -> HeldOut:
+    """Rows of `count` in all, `mistakes` of them wrong (None where nothing is simply wrong), with further tables."""
+    kept = [{name: _cut(value) for name, value in row.items() if value is not None} for row in rows]
+    about = {"rows": count, "mistakes": mistakes, "kept": len(kept), "sorted_by": sorted_by}
+    return HeldOut(kept, {"held_out": about, **tables})
 
 
-def expected_of(task: Task, columns: Mapping[str, str], row: Mapping[str, Any], label: Any, single: bool) -> Any:
-    """What was expected of a row, in a form that JSON has; `single` says that tags name words, not parts of a text."""
-    if label is not None and task.id != "token-classification":
-        return list(label) if isinstance(label, tuple) else label
-    if task.id == "token-classification":
-        return {"entities": _entities(tag_list(row.get(columns["tokens"])) or [], list(label or []), single)}
-    if "answers" in columns:
-        values = {role: row.get(column) for role, column in columns.items()}
-        return [text for text in answers_of(values)[0] if text.strip()]
-    return as_text(row.get(columns["target"])) if "target" in columns else None
+def worst(badness: Any) -> list[int]:
+    """The rows that are kept, by (rows,) how bad they are, the worst first; equally bad ones in order."""
+    return [int(row) for row in np.argsort(-np.asarray(badness, dtype=np.float64), kind="stable")[:ROWS_KEPT]]
 
 
-def _entities(words: list[str], tags: list[str], single: bool) -> list[dict[str, Any]]:
-    """The tagged parts of words that stand with a space between them."""
-    starts, place = [], 0
-    for word in words:
-        starts.append(place)
-        place += len(word) + 1
-    text = " ".join(words)
-    found = []
-    for kind, first, last in entity_spans(tags if single else bio_tags(tags)):
-        start, end = starts[first], starts[last - 1] + len(words[last - 1])
-        found.append({"type": kind, "text": text[start:end], "start": start, "end": end})
+def one_class(classes: Sequence[str], expected: Any, shares: Any, text_of: TextOf) -> HeldOut:
+    """Rows that have one class each. expected: (rows,) class numbers; shares: (rows, classes) probabilities."""
+    expected, shares = np.asarray(expected), np.asarray(shares, dtype=np.float64)
+    every, said = np.arange(len(expected)), shares.argmax(axis=1)
+    wrong, sure, theirs = said != expected, shares.max(axis=1), shares[every, expected]
+    rows = [
+        {
+            "input": text_of(row),
+            "expected": classes[expected[row]],
+            "predicted": classes[said[row]],
+            "wrong": bool(wrong[row]),
+            "probability": _rounded(sure[row]),
+            "expected_probability": _rounded(theirs[row]),
+        }
+        for row in worst(np.where(wrong, 2 + sure - theirs, 1 - sure))
+    ]
+    found = as_held_out(
+        len(expected), int(wrong.sum()), rows, "confidence", confusion=confusion(classes, expected, said)
+    )
+    found.counted["held_out"]["sure_mistakes"] = int((wrong & (sure >= SURE)).sum())
     return found
 
 
-def main(arguments: list[str]) -> int:
-    """Print the rows; an error is one object `{"error": {...}}`."""
-    files, count = RunFiles(Path(arguments[0]).resolve()), int(arguments[1])
-    try:
-        job, held_out = held_out_rows(files)
-        order = list(range(len(held_out.rows)))
-        random.Random(job.options.seed).shuffle(order)
-        asked_of = job.task.data.asked_roles
-        answered = {column for role, column in job.spec.columns.items() if role not in asked_of}
-        is_tagged = job.task.id == "token-classification"
-        single = is_tagged and names_each_word({tag for tags in held_out.labels for tag in tags})
-        for index in order[:count]:
-            row, label = held_out.rows[index], held_out.labels[index]
-            expected = expected_of(job.task, job.spec.columns, row, label, single)
-            asked = {name: cell for name, cell in row.items() if name not in answered}
-            print(json.dumps({"row": asked, "expected": expected}, ensure_ascii=False, default=str), flush=True)
-    except BrokenPipeError:
-        return EXIT_FAILED
-    except Exception as error:
-        if not isinstance(error, ForgeError):
-            traceback.print_exc()
-            error = ForgeError("The held-out rows cannot be read", f"{type(error).__name__}: {error}", "")
-        print(json.dumps({"error": error.to_json()}, ensure_ascii=False), flush=True)
-        return EXIT_FAILED
-    return EXIT_DONE
+def confusion(classes: Sequence[str], expected: Any, said: Any) -> dict[str, Any]:
+    """How often each class was there, said and right, and which were taken for which, the most frequent first."""
+    number = len(classes)
+    there, told = np.bincount(expected, minlength=number), np.bincount(said, minlength=number)
+    right = np.bincount(expected[expected == said], minlength=number)
+    pairs, counts = np.unique((expected * number + said)[expected != said], return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:PAIRS_KEPT]
+    return {
+        "classes": [
+            {"name": name, "count": int(there[at]), "predicted": int(told[at]), "right": int(right[at])}
+            for at, name in enumerate(classes)
+        ],
+        "pairs": [
+            {
+                "expected": classes[int(pairs[at]) // number],
+                "predicted": classes[int(pairs[at]) % number],
+                "count": int(counts[at]),
+            }
+            for at in order
+        ],
+        "is_whole": len(pairs) <= PAIRS_KEPT,
+    }
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def several_labels(classes: Sequence[str], expected: Any, shares: Any, threshold: float, text_of: TextOf) -> HeldOut:
+    """Rows with any number of labels. expected: (rows, labels) of 0 and 1; shares: probabilities, alike."""
+    truth, shares = np.asarray(expected) > 0.5, np.asarray(shares, dtype=np.float64)
+    said = shares >= threshold
+    differ = said != truth
+    distance = np.where(differ, np.abs(truth - shares), 0.0)
+    badness = np.where(differ.any(axis=1), 1 + distance.sum(axis=1), np.abs(truth - shares).max(axis=1))
+
+    def names(row: Any) -> str:
+        return ", ".join(classes[at] for at in np.flatnonzero(row).tolist()) or "no label"
+
+    rows = [
+        {
+            "input": text_of(row),
+            "expected": names(truth[row]),
+            "predicted": names(said[row]),
+            "wrong": bool(differ[row].any()),
+            "probabilities": {
+                classes[at]: _rounded(shares[row, at]) for at in np.flatnonzero(truth[row] | said[row]).tolist()
+            },
+        }
+        for row in worst(badness)
+    ]
+    return as_held_out(len(truth), int(differ.any(axis=1).sum()), rows, "confidence")
+
+
+def label_scores(classes: Sequence[str], expected: Any, said: Any) -> dict[str, dict[str, float]]:
+    """F1, precision, recall and count of each label. expected, said: (rows, labels) of 0 and 1."""
+    truth, said = np.asarray(expected) > 0.5, np.asarray(said) > 0.5
+    right, there, told = (truth & said).sum(axis=0), truth.sum(axis=0), said.sum(axis=0)
+    return {
+        name: {
+            "f1": float(2 * right[at] / max(1, there[at] + told[at])),
+            "precision": float(right[at] / max(1, told[at])),
+            "recall": float(right[at] / max(1, there[at])),
+            "count": int(there[at]),
+        }
+        for at, name in enumerate(classes)
+    }
+
+
+def numbers(expected: Any, said: Any, text_of: TextOf) -> HeldOut:
+    """Rows that have a number each. expected, said: (rows,) in the unit of the target."""
+    expected, said = np.asarray(expected, dtype=np.float64), np.asarray(said, dtype=np.float64)
+    # What comes back out of the units of learning is not exact: 8.9e-16 was 0.
+    size = float(np.abs(expected).max(initial=0.0))
+    expected = np.round(expected, 9 - int(np.floor(np.log10(size)))) if size else expected
+    errors = said - expected
+    rows = [
+        {
+            "input": text_of(row),
+            "expected": f"{expected[row]:.6g}",
+            "predicted": f"{said[row]:.6g}",
+            "error": _rounded(errors[row]),
+        }
+        for row in worst(np.abs(errors))
+    ]
+    tables = {**spread(np.abs(errors)), "bias": _rounded(errors.mean()), "ranges": _ranges(expected, errors)}
+    return as_held_out(len(expected), None, rows, "error", errors=tables)
+
+
+def _ranges(expected: Any, errors: Any) -> list[dict[str, Any]]:
+    """The errors by how large the expected number is, in parts of about as many rows."""
+    edges = np.unique(np.quantile(expected, np.linspace(0, 1, _RANGES + 1)))
+    places = np.searchsorted(edges[1:-1], expected, side="right") if len(edges) > 2 else np.zeros(len(expected), int)
+    found = []
+    for place in range(max(1, len(edges) - 1)):
+        some, inside = errors[places == place], expected[places == place]
+        if len(some):
+            found.append(
+                {
+                    "low": _rounded(inside.min()),
+                    "high": _rounded(inside.max()),
+                    "count": len(some),
+                    "mean_absolute_error": _rounded(np.abs(some).mean()),
+                    "bias": _rounded(some.mean()),
+                }
+            )
+    return found
+
+
+def spread(values: Any) -> dict[str, Any]:
+    """Where the smallest 5, 25, 50 percent and so on of (rows,) values end, with the mean and the extremes."""
+    values = np.asarray(values, dtype=np.float64)
+    return {
+        "quantiles": {f"{share:g}": _rounded(np.quantile(values, share)) for share in _QUANTILES},
+        "mean": _rounded(values.mean()),
+        "lowest": _rounded(values.min()),
+        "highest": _rounded(values.max()),
+    }
+
+
+def _cut(value: Any) -> Any:
+    return value if not isinstance(value, str) or len(value) <= TEXT_KEPT else value[:TEXT_KEPT] + "…"
+
+
+def _rounded(value: Any) -> float:
+    return float(f"{float(value):.6g}")

@@ -32,7 +32,6 @@ class ForgeApp(App[str]):
     ENABLE_COMMAND_PALETTE = True
     CSS = """
     Screen { layout: vertical; }
-    Footer { height: 1; }
     Toast { width: auto; max-width: 95%; }
     ForgeApp:nocolor OptionList > .option-list--option-highlighted { text-style: bold reverse; }
     ForgeApp:nocolor DataTable > .datatable--cursor { text-style: bold reverse; }
@@ -101,6 +100,19 @@ class ForgeApp(App[str]):
             self.push_screen(asking_screen(files, drawing, leaves_app))
         except ForgeError as error:
             self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
+
+    def open_results(self, run_id: str) -> None:
+        """Show what came out of a run, or say that it has no scores yet."""
+        from backends.contract import RunFiles
+        from forge_tui.paths import runs_folder
+        from forge_tui.runs.results import has_results
+        from forge_tui.screens.results import ResultsScreen
+
+        files = RunFiles(runs_folder() / run_id)
+        if has_results(files):
+            self.push_screen(ResultsScreen(files))
+        else:
+            self.notify("This run has no results: they are there when it has finished.", markup=False)
 
     def open_log(self, path: str) -> None:
         """Show the log of another trainer, which was found readable before."""

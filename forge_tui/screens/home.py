@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
@@ -25,6 +25,7 @@ from forge_tui.screens.confirm import is_sure
 from forge_tui.screens.home_runs import RunTable
 from forge_tui.screens.home_text import newest_draft, next_lines, problem_line
 from forge_tui.widgets.gpu_gauges import GpuGauges
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class HomeScreen(Screen[None]):
         Binding("d", "data", "data", show=False, tooltip="start from a data file", id="app.data"),
         Binding("a", "advice", "advice", show=False, tooltip="should I train at all?", id="app.advice"),
         Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
+        Binding("v", "results", "results", tooltip="what came out of the run, its mistakes to read", id="run.results"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
         Binding("u", "try_it", "try it", show=False, tooltip="ask the model of the chosen run", id="run.try"),
@@ -93,7 +95,7 @@ class HomeScreen(Screen[None]):
         yield Line("", id="problem", classes="-wrapped -none")
         yield RunTable(id="runs")
         yield Static("", id="next", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(RunTable).focus()
@@ -183,6 +185,12 @@ class HomeScreen(Screen[None]):
         run = self._chosen()
         if run is not None:
             self.app.open_try_it(RunFiles(runs_folder() / run.id))  # type: ignore[attr-defined]
+
+    def action_results(self) -> None:
+        """Show what came out of the chosen run."""
+        run = self._chosen()
+        if run is not None:
+            self.app.open_results(run.id)  # type: ignore[attr-defined]
 
     def action_new(self) -> None:
         """Open the wizard."""

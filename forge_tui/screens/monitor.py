@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer
 
 from backends.contract import RunFiles
 from forge_tui.machine import MachineSample
@@ -19,6 +18,7 @@ from forge_tui.screens.monitor_log import LogPane
 from forge_tui.screens.monitor_plots import PlotGrid
 from forge_tui.screens.monitor_text import end_line, gauges_line, progress_line, sample_lines, title_line
 from forge_tui.screens.steering import STEERING_KEYS, SteeringScreen
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 
 EVENTS_SECONDS = 0.5
@@ -48,6 +48,7 @@ class MonitorScreen(SteeringScreen):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         *STEERING_KEYS,
+        Binding("v", "results", "results", tooltip="what came out of the run, its mistakes to read", id="run.results"),
         Binding("g", "plots('show_next')", "plots", tooltip="show other metrics", id="view.metric"),
         Binding("l", "pane('log')", "log", tooltip="the trainer's own log, and back", id="view.log"),
         Binding(
@@ -98,7 +99,7 @@ class MonitorScreen(SteeringScreen):
         yield Line("", id="gauges")
         yield Line("", id="notice", classes="-wrapped")
         yield LogPane(id="log")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.set_class(self._pane != "plots", "-log")
@@ -223,6 +224,10 @@ class MonitorScreen(SteeringScreen):
         """Close the search, or leave as every screen of a run does."""
         if not self.query_one(LogPane).close_search():
             super().action_leave()
+
+    def action_results(self) -> None:
+        """Show what came out of the run."""
+        self.app.open_results(self.files.folder.name)  # type: ignore[attr-defined]
 
     def action_info(self) -> None:
         """Settings with their reasons, scores, files."""

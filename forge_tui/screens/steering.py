@@ -99,6 +99,8 @@ class SteeringScreen(Screen[None]):
             return ended and self.subject.can_steer
         if action == "try_it":
             return not alive and self.subject.can_steer and has_model(self.files)
+        if action == "results":
+            return self.state is not None and self.state.status is Status.FINISHED and self.subject.can_steer
         if action == "info":
             return self.subject.can_steer
         return not alive or not self.subject.can_steer if action == "back" else True

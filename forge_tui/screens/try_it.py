@@ -127,7 +127,7 @@ class TryItScreen(Screen[None]):
         self.query_one(AskForm).focus_first()
         self._samples.problem = too_large(self._files)
         if self._samples.problem is None:
-            arguments = ("backends.held_out", str(self._files.folder), str(ROWS))
+            arguments = ("backends.held_out_rows", str(self._files.folder), str(ROWS))
             self._rows = LineProcess(
                 self._files,
                 arguments,

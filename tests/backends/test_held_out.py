@@ -1,102 +1,114 @@
-"""Held-out rows of a run with what was expected of them, and a model that is asked row by row."""
+"""What the model said of the held-out rows: which are kept to read, in which order, and what is counted of all."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
-import tomli_w
 
-from backends.asked import OneByOne
-from backends.contract import RunFiles, RunSpec
-from backends.held_out import main
-
-
-def look(tmp_path: Path, capsys: pytest.CaptureFixture[str], data: Any, **spec: Any) -> list[dict[str, Any]]:
-    """The lines for up to a hundred rows of data; the folder of the run is as it was."""
-    files = RunFiles(tmp_path / "run")
-    files.folder.mkdir(exist_ok=True)
-    path = tmp_path / f"data.{spec.pop('ending', 'jsonl')}"
-    path.write_text(data if isinstance(data, str) else "".join(json.dumps(row) + "\n" for row in data))
-    given: dict[str, Any] = {"name": "x", "method": "full", "model": "preset:tiny-encoder", "data": str(path), **spec}
-    files.spec.write_text(tomli_w.dumps(RunSpec(**given).to_tables()))
-    before = {path: path.stat().st_mtime_ns for path in files.folder.iterdir()}
-    code = main([str(files.folder), "100"])
-    assert {path: path.stat().st_mtime_ns for path in files.folder.iterdir()} == before
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert code == (1 if "error" in lines[-1] else 0)
-    return lines
+from backends import held_out
+from backends.held_out import as_held_out, confusion, label_scores, numbers, one_class, several_labels, worst
+from backends.reporting import write_predictions
 
 
-def test_a_row_comes_without_its_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"id": n, "text": f"text {n}", "label": "even" if n % 2 == 0 else "odd"} for n in range(40)]
-    found = look(tmp_path, capsys, rows, task="text-classification", columns={"text": "text", "label": "label"})
-    assert 0 < len(found) <= 20
-    assert all(each["expected"] == ("even" if each["row"]["id"] % 2 == 0 else "odd") for each in found)
-    assert all(set(each["row"]) == {"id", "text"} for each in found)
-    again = look(tmp_path, capsys, rows, task="text-classification", columns={"text": "text", "label": "label"})
-    assert again == found and [each["row"]["id"] for each in found] != sorted(each["row"]["id"] for each in found)
+def text_of(row: int) -> str:
+    return f"row {row}"
 
 
-def test_several_labels_and_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    several = [{"text": f"text {n}", "label": [["a"], ["a", "b"], []][n % 3]} for n in range(30)]
-    found = look(tmp_path, capsys, several, task="text-classification", columns={"text": "text", "label": "label"})
-    assert {tuple(each["expected"]) for each in found} <= {("a",), ("a", "b"), ()}
-    numbers = [{"text": f"text {n}", "stars": str(n / 2)} for n in range(30)]
-    found = look(tmp_path, capsys, numbers, task="text-regression", columns={"text": "text", "target": "stars"})
-    assert all(each["expected"] == int(each["row"]["text"].split()[1]) / 2 for each in found)
+def test_mistakes_come_first_the_surest_before_the_others_then_what_was_least_sure() -> None:
+    shares = np.array([[0.6, 0.4], [0.9, 0.1], [0.99, 0.01], [0.55, 0.45]])
+    found = one_class(("a", "b"), np.array([1, 0, 1, 0]), shares, text_of)
+    assert [row["input"] for row in found.rows] == ["row 2", "row 0", "row 3", "row 1"]
+    first = {"input": "row 2", "expected": "b", "predicted": "a", "wrong": True}
+    assert found.rows[0] == {**first, "probability": 0.99, "expected_probability": 0.01}
+    about = {"rows": 4, "mistakes": 2, "kept": 4, "sorted_by": "confidence", "sure_mistakes": 1}
+    assert found.counted["held_out"] == about
 
 
-def test_tags_become_places_in_the_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"tokens": ["In", "New", "York", str(n)], "tags": ["O", "B-place", "I-place", "O"]} for n in range(20)]
-    columns = {"tokens": "tokens", "tags": "tags"}
-    found = look(tmp_path, capsys, rows, task="token-classification", columns=columns)
-    place = {"type": "place", "text": "New York", "start": 3, "end": 11}
-    assert found and all(each["expected"] == {"entities": [place]} for each in found)
-    words = [{"tokens": ["dogs", "run"], "tags": ["NOUN", "VERB"]} | {"id": n} for n in range(20)]
-    found = look(tmp_path, capsys, words, task="token-classification", columns=columns)
-    assert [each["type"] for each in found[0]["expected"]["entities"]] == ["NOUN", "VERB"]
-
-
-def test_answers_and_written_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [
-        {"context": f"It costs {n} crowns.", "question": f"How much {n}?", "answers": [f"{n} crowns"] if n % 2 else []}
-        for n in range(30)
+def test_the_confusion_names_pairs_by_how_often_they_happen() -> None:
+    expected, said = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 1, 0, 1, 0, 0])
+    found = confusion(("a", "b", "c"), expected, said)
+    assert [(each["expected"], each["predicted"], each["count"]) for each in found["pairs"]] == [
+        ("a", "b", 2),
+        ("b", "a", 1),
+        ("c", "a", 1),
     ]
-    columns = {role: role for role in ("context", "question", "answers")}
-    found = look(tmp_path, capsys, rows, task="extractive-question-answering", columns=columns)
-    assert {len(each["expected"]) for each in found} == {0, 1}
-    assert all("answers" not in each["row"] for each in found)
-    pairs = [{"en": f"word {n}", "de": f"Wort {n}"} for n in range(30)]
-    found = look(tmp_path, capsys, pairs, task="translation", columns={"source": "en", "target": "de"})
-    assert found and all(each["expected"] == each["row"]["en"].replace("word", "Wort") for each in found)
-    assert all(set(each["row"]) == {"en"} for each in found)
+    assert found["classes"][0] == {"name": "a", "count": 3, "predicted": 3, "right": 1}
+    assert found["classes"][2] == {"name": "c", "count": 1, "predicted": 0, "right": 0}
+    assert found["is_whole"]
 
 
-def test_a_table_keeps_all_of_its_other_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = "size,colour,kind\n" + "".join(f"{n},red,{'big' if n > 20 else 'small'}\n" for n in range(40))
-    given = {"task": "tabular-classification", "columns": {"target": "kind"}, "ending": "csv"}
-    found = look(tmp_path, capsys, table, **given)
-    assert all(each["expected"] == ("big" if int(each["row"]["size"]) > 20 else "small") for each in found)
-    assert set(found[0]["row"]) == {"size", "colour"}
+def test_of_very_many_confused_pairs_the_most_frequent_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_out, "PAIRS_KEPT", 2)
+    found = confusion(("a", "b", "c"), np.array([0, 0, 1, 2]), np.array([1, 1, 0, 0]))
+    assert [each["count"] for each in found["pairs"]] == [2, 1]
+    assert not found["is_whole"]
 
 
-def test_data_that_is_gone_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = {"task": "text-classification", "columns": {"text": "text", "label": "label"}}
-    look(tmp_path, capsys, [{"text": f"x {n}", "label": "ab"[n % 2]} for n in range(20)], **given)
-    (tmp_path / "data.jsonl").unlink()
-    assert main([str(tmp_path / "run"), "9"]) == 1
-    told = json.loads(capsys.readouterr().out)["error"]
-    assert str(tmp_path / "data.jsonl") in told["what"] + told["why"]
+def test_rows_and_texts_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_out, "ROWS_KEPT", 3)
+    monkeypatch.setattr(held_out, "TEXT_KEPT", 5)
+    asked = []
+
+    def long_text(row: int) -> str:
+        asked.append(row)
+        return "x" * 9
+
+    found = numbers(np.arange(10.0), np.arange(10.0) ** 2, long_text)
+    assert asked == [9, 8, 7], "only rows that are kept become text"
+    assert [row["input"] for row in found.rows] == ["xxxxx…"] * 3
+    assert found.counted["held_out"]["rows"] == 10 and found.counted["held_out"]["kept"] == 3
 
 
-def test_rows_of_a_person_are_not_gathered() -> None:
-    from backends.transformers_training import batches
+def test_numbers_are_told_by_their_errors_and_by_range() -> None:
+    expected = np.repeat([1.0, 2.0, 3.0, 4.0, 5.0], 20)
+    found = numbers(expected, expected + np.where(expected == 5, -2.0, 0.5), text_of)
+    assert found.rows[0] == {"input": "row 80", "expected": "5", "predicted": "3", "error": -2.0}
+    assert found.counted["held_out"]["mistakes"] is None
+    errors = found.counted["errors"]
+    assert errors["quantiles"]["0.5"] == 0.5 and errors["highest"] == 2.0 and errors["bias"] == 0.0
+    assert [(each["low"], each["high"], each["count"], each["bias"]) for each in errors["ranges"]][-1] == (5, 5, 20, -2)
+    assert sum(each["count"] for each in errors["ranges"]) == 100
 
-    said: list[str] = []
-    asked = batches(OneByOne(({"n": n} for n in range(3)), lambda: said.append("ready")))
-    assert said == []
-    assert next(asked) == [{"n": 0}] and said == ["ready"]
-    assert list(asked) == [[{"n": 1}], [{"n": 2}]] and said == ["ready"]
+
+@pytest.mark.parametrize("value", [0.0, 7.5])
+def test_numbers_that_are_all_the_same_have_one_range(value: float) -> None:
+    found = numbers(np.full(4, value), np.full(4, value + 1), text_of)
+    assert [each["count"] for each in found.counted["errors"]["ranges"]] == [4]
+
+
+def test_what_rounding_left_of_zero_is_zero() -> None:
+    found = numbers(np.array([8.9e-16, 10.0]), np.array([1.0, 10.0]), text_of)
+    assert found.rows[0]["expected"] == "0"
+
+
+def test_several_labels_are_wrong_where_any_is() -> None:
+    truth, shares = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]]), np.array([[0.9, 0.2, 0.3], [0.1, 0.8, 0.1], [0, 1, 0]])
+    found = several_labels(("a", "b", "c"), truth, shares, 0.5, text_of)
+    first, second, third = found.rows
+    assert (first["expected"], first["predicted"], first["wrong"]) == ("no label", "b", True)
+    assert (second["expected"], second["predicted"]) == ("a, c", "a")
+    assert second["probabilities"] == {"a": 0.9, "c": 0.3}
+    assert not third["wrong"]
+    assert found.counted["held_out"]["mistakes"] == 2
+    assert label_scores(("a", "b", "c"), truth, shares >= 0.5)["b"] == {
+        "f1": pytest.approx(2 / 3),
+        "precision": 0.5,
+        "recall": 1.0,
+        "count": 1,
+    }
+
+
+def test_what_is_not_known_is_left_out_and_lone_surrogates_are_written(tmp_path: Path) -> None:
+    found = as_held_out(1, 0, [{"input": "a\ud800", "expected": "b", "probability": None}], "f1")
+    write_predictions(tmp_path / "predictions.jsonl", found.rows)
+    content = (tmp_path / "predictions.jsonl").read_text(encoding="utf-8")
+    assert json.loads(content) == {"input": "a?", "expected": "b"}
+    assert (tmp_path / "predictions.jsonl").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.jsonl"]
+
+
+def test_equally_bad_rows_keep_their_order() -> None:
+    assert worst([1.0, 2.0, 1.0, 2.0]) == [1, 3, 0, 2]

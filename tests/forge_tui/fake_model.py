@@ -2,7 +2,7 @@
 
 `fake.json` in the run folder says what it does:
 
-    rows     lines that `backends.held_out` prints
+    rows     lines that `backends.held_out_rows` prints
     answers  answers in turn; one that is {"die": N} ends it by signal N, {"error": {...}} is told as its last line
     hold     places to wait at until the file `go <place>` is there: reading, loading, answering
     ready    what `backends.chat` tells when it is loaded; its answers are lists of lines, and `wait` among them waits
@@ -37,7 +37,7 @@ def hold(place: str) -> None:
         time.sleep(0.01)
 
 
-if module == "backends.held_out":
+if module == "backends.held_out_rows":
     hold("reading")
     for row in plan.get("rows", ()):
         say(row)
