@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,9 +24,11 @@ def _rows() -> Iterator[dict[str, Any]]:
 
 def main(arguments: list[str]) -> int:
     """Answer each row with one JSON object a line; an error is one object `{"error": {...}}` and exit code 1."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a model's files are all there is
     files = RunFiles(Path(arguments[0]).resolve())
     try:
-        task = find_task(read_spec(files.spec).task)
+        spec = read_spec(files.spec)
+        task = find_task(spec.task, spec.strategy)
         for answer in importlib.import_module(task.module).predict(files.model, _rows()):
             print(json.dumps(answer, ensure_ascii=False), flush=True)
     except Exception as error:
