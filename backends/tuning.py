@@ -148,7 +148,11 @@ def _continued(
 
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     adapted = PeftModel.from_pretrained(model, folder, is_trainable=method != "full")
-    return Base(base.tokenizer, adapted.merge_and_unload() if method == "full" else adapted)
+    if method != "full":
+        return Base(base.tokenizer, adapted)
+    whole = adapted.merge_and_unload()
+    whole.requires_grad_(True)
+    return Base(base.tokenizer, whole)
 
 
 def _require_base(folder: str) -> None:
