@@ -33,6 +33,7 @@ from backends.formats.findings import Fault
 from backends.formats.language import Example, read_example
 from backends.formats.shapes import Shape, shape_for
 from backends.formats.values import as_text
+from backends.held_out import HeldOut, as_held_out
 from backends.job import Job
 from backends.language_training import (
     LanguageTrainer,
@@ -47,6 +48,9 @@ from backends.reporting import finish
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
 from backends.transformers_training import save_model, train_to_end, training_details, usable_length
 from backends.writing import CHAT_FILE, LONGEST_ANSWER, generate, load_writer
+
+# Answers that are written at the end for a person to read, where there is no result to compare.
+ROWS_TO_READ = 16
 
 
 def train(job: Job) -> None:
@@ -63,7 +67,8 @@ def train(job: Job) -> None:
     limit = usable_length(job, model, tokenizer)
     job.events.phase("preparing")
     rows = {side: rows_told(job, found, side, examples, limit) for side, examples in sides.items()}
-    trainer = build_trainer(job, found, model, rows, limit)
+    answers = Answers(job, found, rows["evaluation"], limit - 1)
+    trainer = build_trainer(job, found, model, rows, limit, answers)
     job.events.phase("baseline")
     encoded = {side: each.rows for side, each in rows.items()}
     name, baseline = job.known_baseline() or score_baselines(job, trainer, encoded, len(tokenizer))
@@ -71,6 +76,7 @@ def train(job: Job) -> None:
     seconds = train_to_end(job, trainer)
     if seconds is None:
         return
+    answers.shown = ROWS_TO_READ
     metrics = quiet_scores(job, trainer)
     save_model(job, trainer, tokenizer)
     write_json(
@@ -84,6 +90,7 @@ def train(job: Job) -> None:
         baseline_name=name,
         training_seconds=seconds,
         details=training_details(trainer),
+        held_out=answers.to_read(),
     )
 
 
@@ -136,27 +143,55 @@ def rows_told(job: Job, found: ChatFormat, side: str, examples: Sequence[Example
 # --- training ------------------------------------------------------------------------------------------------------
 
 
-def build_trainer(job: Job, found: ChatFormat, model: Any, rows: dict[str, Rows], limit: int) -> LanguageTrainer:
+class Answers:
+    """What the model writes at evaluations: every result where answers end in one, else a few to read."""
+
+    def __init__(self, job: Job, found: ChatFormat, rows: Rows, longest: int) -> None:
+        self.found, self.most = found, job.options.sample_tokens
+        self.asked = answerable(found, rows, longest)
+        self.is_exact = end_in_results([answer for _, _, answer in self.asked]) and job.options.exact_rows > 0
+        self.exact_rows, self.shown = job.options.exact_rows, SAMPLES_SHOWN
+        self.written: list[str] = []
+
+    def write(self, model: Any) -> list[str]:
+        """The answers to the first questions, in order."""
+        asked = self.asked[: self.exact_rows if self.is_exact else self.shown]
+        said = generate(
+            model, self.found.tokenizer, [prompt for prompt, _, _ in asked], sorted(self.found.stops), self.most
+        )
+        self.written = [self.found.tokenizer.decode(ids, skip_special_tokens=True) for ids in said]
+        return self.written
+
+    @property
+    def wanted(self) -> list[str]:
+        """The right answers to what was written last."""
+        return [answer for _, _, answer in self.asked[: len(self.written)]]
+
+    def to_read(self) -> HeldOut:
+        """What was written last beside what was wanted, wrong results first where there are results."""
+        rows = []
+        for (_, question, wanted), said in zip(self.asked, self.written):
+            is_right = exact_match([said], [wanted]) == 1.0 if self.is_exact else said.split() == wanted.split()
+            rows.append({"input": question, "expected": wanted, "predicted": said, "wrong": not is_right})
+        wrong = sum(bool(row["wrong"]) for row in rows) if self.is_exact else None
+        order = sorted(rows, key=lambda row: not row["wrong"]) if self.is_exact else rows
+        return as_held_out(len(rows), wrong, order, "result" if self.is_exact else "order")
+
+
+def build_trainer(
+    job: Job, found: ChatFormat, model: Any, rows: dict[str, Rows], limit: int, answers: Answers
+) -> LanguageTrainer:
     """TRL's trainer, scored by token and, at each evaluation, by some answers written out."""
-    options: FineTuningOptions = job.options
-    tokenizer = found.tokenizer
-    asked = answerable(found, rows["evaluation"], limit - 1)
-    exact = asked[: options.exact_rows] if end_in_results([answer for _, _, answer in asked]) else []
-    shown = asked[:SAMPLES_SHOWN]
-    callback = ForgeCallback(job, samples=[(question, answer) for _, question, answer in shown])
+    samples = [(question, answer) for _, question, answer in answers.asked[:SAMPLES_SHOWN]]
+    callback = ForgeCallback(job, samples=samples)
 
     def score(scores: dict[str, float]) -> dict[str, float]:
-        written = exact or shown
-        prompts = [prompt for prompt, _, _ in written]
-        said = generate(trainer.model, tokenizer, prompts, sorted(found.stops), options.sample_tokens)
-        answers = [tokenizer.decode(ids, skip_special_tokens=True) for ids in said]
-        callback.outputs = answers[:SAMPLES_SHOWN]
-        if exact:
-            scores["exact_match"] = exact_match(answers, [answer for _, _, answer in exact])
-        return scores
+        said = answers.write(trainer.model)
+        callback.outputs = said[:SAMPLES_SHOWN]
+        return {**scores, "exact_match": exact_match(said, answers.wanted)} if answers.is_exact else scores
 
     encoded = {side: each.rows for side, each in rows.items()}
-    trainer = make_trainer(job, model, tokenizer, encoded, limit, callback, score, options.packing)
+    trainer = make_trainer(job, model, found.tokenizer, encoded, limit, callback, score, job.options.packing)
     return trainer
 
 
