@@ -33,7 +33,7 @@ from backends.formats.findings import Fault
 from backends.formats.language import Example, read_example
 from backends.formats.shapes import Shape, shape_for
 from backends.formats.values import as_text
-from backends.held_out import HeldOut, as_held_out
+from backends.held_out import HeldOut, as_held_out, spread, worst
 from backends.job import Job
 from backends.language_training import (
     LanguageTrainer,
@@ -168,14 +168,23 @@ class Answers:
         return [answer for _, _, answer in self.asked[: len(self.written)]]
 
     def to_read(self) -> HeldOut:
-        """What was written last beside what was wanted, wrong results first where there are results."""
-        rows = []
-        for (_, question, wanted), said in zip(self.asked, self.written):
-            is_right = exact_match([said], [wanted]) == 1.0 if self.is_exact else said.split() == wanted.split()
-            rows.append({"input": question, "expected": wanted, "predicted": said, "wrong": not is_right})
-        wrong = sum(bool(row["wrong"]) for row in rows) if self.is_exact else None
-        order = sorted(rows, key=lambda row: not row["wrong"]) if self.is_exact else rows
-        return as_held_out(len(rows), wrong, order, "result" if self.is_exact else "order")
+        """What was written last beside what was wanted: wrong results first, or the least alike by their letters."""
+        rows = [
+            {"input": question, "expected": wanted, "predicted": said}
+            for (_, question, wanted), said in zip(self.asked, self.written)
+        ]
+        if self.is_exact:
+            counted = [{**row, "wrong": exact_match([row["predicted"]], [row["expected"]]) < 1} for row in rows]
+            counted.sort(key=lambda row: not row["wrong"])
+            return as_held_out(len(rows), sum(bool(row["wrong"]) for row in counted), counted, "result")
+        from backends.text_metrics import row_scores
+
+        metric, scores = row_scores(self.written, self.wanted, "chrf")
+        scored = [{**row, "score": round(score, 6)} for row, score in zip(rows, scores)]
+        tables = {"metric": metric, **spread(scores)} if scores else {}
+        return as_held_out(
+            len(rows), None, [scored[row] for row in worst([-score for score in scores])], metric, scores_by_row=tables
+        )
 
 
 def build_trainer(
