@@ -34,7 +34,6 @@ from typing import Any
 from backends.contract import EXIT_DONE, EXIT_FAILED, ForgeError, RunFiles, UsageError, read_json, read_spec
 from backends.predict import device_in_use, explain_asking, open_answers
 
-CHAT_FILE = "chat.json"
 _NOT_WHOLE = "�"  # what a decoder writes for the first bytes of a character
 
 
@@ -98,12 +97,12 @@ class Talk:
     """The loaded model, and on demand the one it was trained from."""
 
     def __init__(self, files: RunFiles) -> None:
-        from backends.tuning import LANGUAGE_MODEL, load_finished
+        from backends.writing import CHAT_FILE, load_writer
 
         self._files = files
         self._source = read_spec(files.spec).model
         learned = read_json(files.model / CHAT_FILE) or {}
-        self.tuned = Writer(*load_finished(files.model, LANGUAGE_MODEL), learned)
+        self.tuned = Writer(*load_writer(files.model), learned)
         self._base: Writer | None = None
         self._learned = learned
 
@@ -134,7 +133,11 @@ class Talk:
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
             tokenizer.chat_template = tokenizer.chat_template or self.tuned.tokenizer.chat_template
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=self.tuned.model.dtype,
             )
             kept = {name: value for name, value in self._learned.items() if name != "stops"}
             self._base = Writer(tokenizer, model.eval().to(self.tuned.model.device), kept)

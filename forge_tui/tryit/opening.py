@@ -34,7 +34,7 @@ def asking_screen(files: RunFiles, drawing: Drawing | None = None, leaves_app: b
         return ChatScreen(files, spec, find_data(spec.task), drawing, leaves_app)
     from forge_tui.screens.try_it import TryItScreen
 
-    task = find_task(spec.task)
+    task = find_task(spec.task, spec.strategy)
     if not task.is_tabular and not any(role in spec.columns for role in task.data.asked_roles):
         why = f"nothing says which texts a model for {task.id} reads"
         raise UsageError(f"{spec.name} cannot be asked here", why, "Ask it from the shell: forge-tui predict")
