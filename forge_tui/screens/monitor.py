@@ -102,7 +102,9 @@ class MonitorScreen(SteeringScreen):
 
     def on_mount(self) -> None:
         self.set_class(self._pane != "plots", "-log")
-        self.look()
+        self.state = self.subject.look()
+        self._show(self.state)
+        self.call_after_refresh(self.look)  # a long log is read when the screen stands there
         self.set_interval(EVENTS_SECONDS, self.look)
         self.set_interval(LOG_SECONDS, self._read_log)
         if self.subject.can_steer:
