@@ -7,20 +7,21 @@ import time
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 
 from forge_tui.machine_watch import MachineWatch
 from forge_tui.settings import Look
+from forge_tui.slow_line import SlowLineApp
 from forge_tui.themes import THEMES, theme_for
 
 # Seconds in which a second ctrl+c leaves.
 _SECOND_TIME = 3.0
 
 
-class ForgeApp(App[str]):
+class ForgeApp(SlowLineApp):
     """Keyboard-driven; still when nothing changes."""
 
     TITLE = "forge-tui"
