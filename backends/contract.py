@@ -134,6 +134,10 @@ class RunFiles:
         return self.folder / "train.log"
 
     @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 

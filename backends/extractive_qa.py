@@ -18,12 +18,13 @@ import torch
 from transformers import DataCollatorWithPadding, Trainer, set_seed
 
 from backends.answer_baseline import nearest_words
-from backends.answer_metrics import answer_scores, best_threshold
+from backends.answer_metrics import answer_scores, best_threshold, match
 from backends.answer_rows import Examples, Question, load_examples
 from backends.answer_windows import Decoder, Found, Gathered, Window, cut_questions, require_pairs, windows_of
 from backends.contract import DataError, read_json, read_spec, write_json
 from backends.encoders import encoder_preset
 from backends.formats.values import as_text
+from backends.held_out import HeldOut, as_held_out, worst
 from backends.job import Job
 from backends.options import ExtractiveQaOptions
 from backends.reporting import finish
@@ -71,6 +72,7 @@ def train(job: Job) -> None:
         return
     metrics = final_scores(job, trainer)
     tell_threshold(job, scorer)
+    held_out = scorer.judged()
     save_model(job, trainer, tokenizer)
     read = {"max_length": limit, "doc_stride": options.doc_stride}
     said = {**vars(scorer.gathered.decoder), "no_answer_threshold": scorer.threshold}
@@ -83,6 +85,7 @@ def train(job: Job) -> None:
         training_seconds=seconds,
         details={**training_details(trainer), **scorer.details},
         by_type=scorer.by_type,
+        held_out=held_out,
     )
 
 
@@ -169,7 +172,7 @@ def build_trainer(
 ) -> Trainer:
     """Transformers' Trainer, set up by the options and scored as SQuAD does."""
     learned = learned_inputs(job, examples.train, windows["train"])
-    held_out = [window.positions(examples.evaluation[window.row].span) for window in windows["evaluation"]]
+    places = [window.positions(examples.evaluation[window.row].span) for window in windows["evaluation"]]
     shown = shown_rows(examples.evaluation)
     asked = [examples.evaluation[row] for row in shown]
     samples = [
@@ -191,7 +194,7 @@ def build_trainer(
         # Scored batch by batch, so that the logits of a large evaluation never lie in memory at once.
         args=training_arguments(job, len(learned), batch_eval_metrics=True),
         train_dataset=learned,
-        eval_dataset=Inputs(windows["evaluation"], held_out),
+        eval_dataset=Inputs(windows["evaluation"], places),
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if torch.cuda.is_available() else None),
         compute_metrics=score,
@@ -223,6 +226,7 @@ class Scorer:
         decoder = Decoder(options.n_best, options.max_answer_length, examples.whole_words)
         self.gathered = Gathered(decoder, [each.context for each in self.data], windows)
         self.said: list[str | None] = []
+        self.found: list[Found] = []
         self.threshold: float | None = None
         self.by_type: dict[str, dict[str, float]] = {}
         self.details: dict[str, Any] = {}
@@ -239,6 +243,7 @@ class Scorer:
     def scores(self) -> dict[str, float]:
         """The scores of all questions, once they are complete; finds the threshold where it is not given."""
         found, golds = self.gathered.found(), [each.answers for each in self.data]
+        self.found = found
         best = [answer_of(each.context, one, None) for each, one in zip(self.data, found)]
         if self.may_be_silent:
             self.threshold = 0.0 if self.given is None else self.given
@@ -252,6 +257,35 @@ class Scorer:
         self.said = [answer_of(each.context, one, self.threshold) for each, one in zip(self.data, found)]
         scores, self.by_type = answer_scores(self.said, golds)
         return scores
+
+    def judged(self) -> HeldOut:
+        """What was said last of the evaluation questions; a question is as bad as its F1 is low."""
+        matches = [match(said, each.answers) for said, each in zip(self.said, self.data)]
+        rows = []
+        for row in worst([2 - 2 * each.f1 - each.exact for each in matches]):
+            asked, said, found = self.data[row], self.said[row], self.found[row]
+            shares, silence = found.shares(self.threshold)
+            rows.append(
+                {
+                    "input": f"{asked.question} ‖ {passage(asked.context, asked.span)}",
+                    "expected": " | ".join(dict.fromkeys(asked.answers)) or NO_ANSWER,
+                    "predicted": said or NO_ANSWER,
+                    "wrong": matches[row].exact < 1,
+                    "probability": round(shares[0] if said is not None else silence, 6),
+                    "score": round(matches[row].f1, 6),
+                }
+            )
+        right = Counter((bool(each.answers), bool(said)) for said, each in zip(self.said, self.data))
+        exact = sum(bool(each.answers) and one.exact == 1 for one, each in zip(matches, self.data))
+        answers = {
+            "answerable": right[True, True] + right[True, False],
+            "answerable_right": exact,
+            "answerable_silent": right[True, False],
+            "unanswerable": right[False, True] + right[False, False],
+            "unanswerable_silent": right[False, False],
+        }
+        wrong = sum(each.exact < 1 for each in matches)
+        return as_held_out(len(matches), wrong, rows, "f1", answers=answers)
 
 
 def answer_of(context: str, found: Found, threshold: float | None) -> str | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from backends.contract import read_json
 from backends.job import Job
 from backends.registry import lower_is_better
+
+if TYPE_CHECKING:
+    from backends.held_out import HeldOut
 
 _REPORTED_PACKAGES = ("torch", "transformers", "peft", "xgboost", "scikit-learn", "seqeval", "numpy")
 
@@ -25,9 +31,15 @@ def finish(
     training_seconds: float,
     details: Mapping[str, Any],
     by_type: Mapping[str, Mapping[str, float]] | None = None,
+    held_out: HeldOut | None = None,
 ) -> None:
-    """Write the report and the model card, then say that the run finished; `by_type` are the scores of parts."""
+    """Write the report and the model card, then say that the run finished.
+
+    `by_type` are the scores of parts, `held_out` what was said of the evaluation rows.
+    """
     peak = job.report_memory()
+    if held_out is not None:
+        write_predictions(job.files.predictions, held_out.rows)
     job.update_report(
         metrics=dict(metrics),
         baseline=dict(baseline),
@@ -38,6 +50,7 @@ def finish(
         versions=_versions(),
         details=dict(details),
         **({"by_type": {name: dict(scores) for name, scores in by_type.items()}} if by_type else {}),
+        **(held_out.counted if held_out is not None else {}),
     )
     job.files.readme.write_text(model_card(job, metrics, baseline, baseline_name, by_type or {}), encoding="utf-8")
     _say_when_beaten(job, metrics, baseline, baseline_name)
@@ -48,6 +61,19 @@ def finish(
         baseline=dict(baseline),
         model_path=str(job.files.model.relative_to(job.files.folder)),
     )
+
+
+def write_predictions(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a JSON object a line for the owner alone, so that a reader never sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _say_when_beaten(job: Job, metrics: Mapping[str, float], baseline: Mapping[str, float], baseline_name: str) -> None:

@@ -31,6 +31,7 @@ from backends.encoder_decoders import (
 )
 from backends.formats.row_faults import source_text
 from backends.formats.values import as_text
+from backends.held_out import HeldOut, as_held_out, spread, worst
 from backends.job import Job
 from backends.json_fields import are_objects
 from backends.options import Seq2SeqOptions
@@ -91,6 +92,7 @@ def train(job: Job) -> None:
         return
     trainer.score_all()
     metrics = final_scores(job, trainer)
+    said = judge(job, held_out, scorer.written)
     prepare_generation(job, tokenizer, model, writing)
     save_model(job, trainer, tokenizer)
     save_writing(model, job.files.model, writing)
@@ -101,6 +103,7 @@ def train(job: Job) -> None:
         baseline_name=baseline_name,
         training_seconds=seconds,
         details={**training_details(trainer), **scoring_details(job, held_out)},
+        held_out=said,
     )
 
 
@@ -182,10 +185,14 @@ def judged(job: Job, *sides: Pairs) -> Job:
 
 
 class Scorer:
-    """The metrics of a job on texts; the encoder that compares their meaning is loaded once."""
+    """The metrics of a job on texts; the encoder that compares their meaning is loaded once.
+
+    `written` is what the model wrote at the last evaluation.
+    """
 
     def __init__(self, job: Job) -> None:
         self.names = job.task.metrics
+        self.written: list[str] = []
         self.meaning = Meaning(job.options.bertscore_model) if MEANING_METRIC in self.names else None
 
     def __call__(self, written: list[str], references: list[str]) -> dict[str, float]:
@@ -218,7 +225,7 @@ def build_trainer(
 
     def score(prediction: Any) -> dict[str, float]:
         written = read_tokens(tokenizer, prediction.predictions)
-        callback.outputs = written[:SAMPLES_SHOWN]
+        callback.outputs, scorer.written = written[:SAMPLES_SHOWN], written
         references = (some if len(written) == len(some) else held_out).targets
         return scorer(written, references)
 
@@ -280,6 +287,26 @@ def score_baselines(job: Job, train_pairs: Pairs, held_out: Pairs, scorer: Score
             said = {"commonest target": [commonest(train_pairs.targets)] * len(sources), **said}
     scores = {name: scorer(texts, held_out.targets) for name, texts in said.items()}
     return job.record_baselines(scores, job.task.metrics[0])
+
+
+def judge(job: Job, pairs: Pairs, written: list[str]) -> HeldOut:
+    """What was written of the evaluation rows, each scored alone, the worst first."""
+    from backends.text_metrics import row_scores
+
+    name, scores = row_scores(written, pairs.targets, job.task.metrics[0])
+    rows = [
+        {
+            "input": pairs.sources[row],
+            "expected": pairs.targets[row],
+            "predicted": written[row],
+            "wrong": written[row].split() != pairs.targets[row].split(),
+            "score": round(scores[row], 6),
+        }
+        for row in worst([-score for score in scores])
+    ]
+    wrong = sum(one.split() != other.split() for one, other in zip(written, pairs.targets))
+    tables = {"metric": name, **spread(scores), "zero": sum(score == 0 for score in scores)}
+    return as_held_out(len(pairs), wrong, rows, name, scores_by_row=tables)
 
 
 def scoring_details(job: Job, held_out: Pairs) -> dict[str, str]:

@@ -11,19 +11,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xgboost
 
+from backends.asked import OneByOne
 from backends.baselines import linear_table_model, majority_class
 from backends.checkpoints import checkpoint_folder, prune, read_seal, seal
 from backends.contract import DataError, write_json
 from backends.data import Split, class_index, load_split, summarise_columns
 from backends.formats.columns import feature_columns
-from backends.formats.values import as_label, as_number, as_timestamp, is_missing
+from backends.formats.values import as_label, as_number, as_text, as_timestamp, is_missing
+from backends.held_out import HeldOut, TextOf, numbers, one_class
 from backends.job import Job, Pace
 from backends.metrics import classification_scores, order_scores, regression_scores
 from backends.options import TabularOptions
@@ -31,6 +33,7 @@ from backends.reporting import finish
 
 MODEL_FILE = "model.ubj"
 SCHEMA_FILE = "schema.json"
+_SAMPLES = 3  # rows whose prediction is shown at each evaluation
 
 
 def train(job: Job) -> None:
@@ -42,6 +45,7 @@ def train(job: Job) -> None:
     features = encode_rows(split.train.rows, schema), encode_rows(split.evaluation.rows, schema)
     device = pick_device(job)
     trained = Boosting(job, schema, features, targets, device)
+    trained.samples = [row_text(row, schema) for row in split.evaluation.rows[:_SAMPLES]]
     job.events.phase("baseline")
     baseline_name, baseline = job.known_baseline() or trained.score_baselines()
     job.control.leave_at_checkpoint()
@@ -53,6 +57,7 @@ def train(job: Job) -> None:
     job.events.phase("saving")
     best = booster[: trained.best_round + 1]
     metrics = trained.score(best)
+    judged = trained.judge(best, lambda row: row_text(split.evaluation.rows[row], schema))
     job.files.model.mkdir(exist_ok=True)
     best.save_model(job.files.model / MODEL_FILE)
     write_json(job.files.model / SCHEMA_FILE, schema)
@@ -63,6 +68,7 @@ def train(job: Job) -> None:
         baseline_name=baseline_name,
         training_seconds=time.monotonic() - started,
         details={"rounds": trained.round + 1, "best_round": trained.best_round + 1, "device": device},
+        held_out=judged,
     )
 
 
@@ -115,6 +121,12 @@ def encode_rows(rows: list[dict[str, Any]], schema: dict[str, Any]) -> Any:
             if value is not None:
                 matrix[number, index] = value
     return matrix
+
+
+def row_text(row: Mapping[str, Any], schema: dict[str, Any]) -> str:
+    """The features of a row to read, missing ones left out."""
+    names = (feature["name"] for feature in schema["features"])
+    return ", ".join(f"{name} = {as_text(row.get(name))}" for name in names if not is_missing(row.get(name)))
 
 
 def encode_targets(split: Split, schema: dict[str, Any]) -> tuple[Any, Any]:
@@ -171,6 +183,7 @@ class Boosting:
         self.best_round = 0
         self.best_loss = float("inf")
         self.saved_round = -1
+        self.samples: list[str] = []
 
     def _parameters(self, device: str) -> dict[str, Any]:
         options, classes = self.options, len(self.schema["classes"])
@@ -216,13 +229,22 @@ class Boosting:
 
     def score(self, booster: xgboost.Booster) -> dict[str, float]:
         """All metrics of the task on the evaluation rows."""
-        output = booster.predict(self.evaluation)
+        return self._score(booster.predict(self.evaluation))
+
+    def _score(self, output: Any) -> dict[str, float]:
         truth = self.targets[1]
         if not self.schema["classes"]:
             return regression_scores(truth, output)
         probabilities = as_probabilities(output)
         scores = classification_scores(truth, probabilities.argmax(axis=1), probabilities)
         return order_scores(scores, self.job.task.metrics)
+
+    def judge(self, booster: xgboost.Booster, text_of: TextOf) -> HeldOut:
+        """What is said of the evaluation rows, to read and counted."""
+        output, classes = booster.predict(self.evaluation), self.schema["classes"]
+        if not classes:
+            return numbers(self.targets[1], output, text_of)
+        return one_class(classes, self.targets[1], as_probabilities(output), text_of)
 
     def run(self) -> tuple[xgboost.Booster, bool]:
         """Boost to the end, to early stopping or to a stop request; returns the booster and whether it was stopped."""
@@ -283,7 +305,9 @@ class Boosting:
             self.best_round, self.best_loss = self.round, eval_loss
         values = {"loss": loss, "eval_loss": eval_loss}
         if (self.round + 1) % self.options.eval_steps == 0 or self.round + 1 == self.rounds:
-            values.update(self.score(booster))
+            output = booster.predict(self.evaluation)
+            values.update(self._score(output))
+            self._show_samples(output)
         step = self.round + 1
         self.job.events.emit(
             "metrics",
@@ -294,6 +318,16 @@ class Boosting:
             samples_per_second=pace.rate(step * len(self.targets[0])),
             tokens_per_second=None,
         )
+
+    def _show_samples(self, output: Any) -> None:
+        """What is said of a few evaluation rows."""
+        classes, truth = self.schema["classes"], self.targets[1]
+        said = as_probabilities(output).argmax(axis=1) if classes else output
+        for row, text in enumerate(self.samples):
+            output_text, expected = (
+                classes[int(each)] if classes else f"{each:.4g}" for each in (said[row], truth[row])
+            )
+            self.job.events.emit("sample", step=self.round + 1, input=text[:500], output=output_text, expected=expected)
 
     def _save(self, booster: xgboost.Booster) -> None:
         """Write a sealed checkpoint of this round; the newest two are kept, older ones hold nothing more."""
@@ -321,18 +355,22 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
     """Predict each row (column name to cell) with the model of a finished run."""
     schema = json.loads((model_folder / SCHEMA_FILE).read_text(encoding="utf-8"))
     booster = xgboost.Booster(model_file=model_folder / MODEL_FILE)
+    for some in ([row] for row in rows) if isinstance(rows, OneByOne) else (list(rows),):
+        yield from _judged(booster, schema, some)
+
+
+def _judged(booster: xgboost.Booster, schema: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     known = {feature["name"] for feature in schema["features"]}
-    batch = list(rows)
-    for row in batch:
+    for row in rows:
         if not known & set(row):
             raise DataError(
                 "A row has none of the columns this model knows",
                 f"it knows {', '.join(sorted(known)[:20])}",
                 "Give the row with the column names of the training data.",
             )
-    if not batch:
+    if not rows:
         return
-    output = booster.predict(matrix_of(encode_rows(batch, schema), schema))
+    output = booster.predict(matrix_of(encode_rows(rows, schema), schema))
     if not schema["classes"]:
         for value in output:
             yield {"prediction": float(value)}

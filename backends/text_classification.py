@@ -62,7 +62,8 @@ def train(job: Job) -> None:
     job.events.phase("preparing")
     limit = usable_length(job, model, tokenizer)
     read = {side: read_rows(job, tokenizer, rows, limit) for side, rows in sides(split).items()}
-    trainer = build_trainer(job, split, target, tokenizer, model, read)
+    scorer = Scorer(job, target, split.evaluation, read["evaluation"][1])
+    trainer = build_trainer(job, split, target, tokenizer, model, read, scorer)
     job.events.phase("baseline")
     baseline_name, baseline = job.known_baseline() or score_baselines(job, split, target)
     seconds = train_to_end(job, trainer)
@@ -79,6 +80,8 @@ def train(job: Job) -> None:
         baseline_name=baseline_name,
         training_seconds=seconds,
         details=training_details(trainer),
+        by_type=target.by_label(scorer.truth, scorer.logits),
+        held_out=target.judged(scorer.truth, scorer.logits, scorer.text_of),
     )
 
 
@@ -143,20 +146,22 @@ def build_trainer(
     tokenizer: Any,
     model: Any,
     read: dict[str, tuple[list[Coded], list[int]]],
+    scorer: Scorer,
 ) -> Trainer:
     """Transformers' Trainer, set up by the options and scored by the task's metrics on whole rows."""
-    callback = ForgeCallback(job, samples=evaluation_samples(job, split, target))
+    labels = split.evaluation.labels[:SAMPLES_SHOWN]
+    samples = [(scorer.text_of(row), target.shown(label)) for row, label in enumerate(labels)]
+    callback = ForgeCallback(job, samples=samples)
     coded = {side: [target.code(label) for label in rows.labels] for side, rows in sides(split).items()}
     datasets = {
         side: [{**row, "labels": labels[owner]} for row, owner in zip(*read[side])] for side, labels in coded.items()
     }
-    owners, truth = np.array(read["evaluation"][1]), np.array(coded["evaluation"])
 
     def score(prediction: Any) -> dict[str, float]:
-        logits = pooled(prediction.predictions, owners)
-        answers = [target.answer(row)["prediction"] for row in logits[:SAMPLES_SHOWN]]
+        scores = scorer.score(prediction.predictions)
+        answers = [target.answer(row)["prediction"] for row in scorer.logits[:SAMPLES_SHOWN]]
         callback.outputs = [target.shown(answer) for answer in answers]
-        return order_scores(target.scores(truth, logits), job.task.metrics)
+        return scores
 
     weighted = target.loss(split.train.labels)
     smoothing = 0.0 if weighted is not None or not isinstance(target, OneClass) else target.smoothing
@@ -176,6 +181,25 @@ def build_trainer(
     return trainer
 
 
+class Scorer:
+    """Scores what the model says of the evaluation rows; `logits` are what it said last, (rows, outputs)."""
+
+    def __init__(self, job: Job, target: Target, data: LabelledRows, owners: list[int]) -> None:
+        self.job, self.target, self.data = job, target, data
+        self.owners = np.array(owners)
+        self.truth = np.array([target.code(label) for label in data.labels])
+        self.logits: Any = None
+
+    def score(self, logits: Any) -> dict[str, float]:
+        """The metrics of the task for the logits of all windows."""
+        self.logits = pooled(logits, self.owners)
+        return order_scores(self.target.scores(self.truth, self.logits), self.job.task.metrics)
+
+    def text_of(self, row: int) -> str:
+        """What is read in a row."""
+        return " ‖ ".join(texts_of(self.job, [self.data.rows[row]])[0])
+
+
 def pooled(logits: Any, owners: Any) -> Any:
     """The logits of each row, the mean over its windows; (windows, outputs) to (rows, outputs), rows in order."""
     logits = np.asarray(logits, dtype=np.float64)
@@ -185,12 +209,6 @@ def pooled(logits: Any, owners: Any) -> Any:
     sums = np.zeros((rows, logits.shape[1]))
     np.add.at(sums, owners, logits)
     return sums / np.bincount(owners, minlength=rows)[:, None]
-
-
-def evaluation_samples(job: Job, split: Split, target: Target) -> list[tuple[str, str]]:
-    """The first evaluation inputs with what is expected, whose predictions are shown at each evaluation."""
-    texts = texts_of(job, split.evaluation.rows[:SAMPLES_SHOWN])
-    return [(" ‖ ".join(text), target.shown(label)) for text, label in zip(texts, split.evaluation.labels)]
 
 
 def score_baselines(job: Job, split: Split, target: Target) -> tuple[str, dict[str, float]]:

@@ -117,6 +117,22 @@ def text_scores(predictions: Sequence[str], references: Sequence[str], names: Se
     return {name: float(scores[name]) for name in names}
 
 
+def row_scores(predictions: Sequence[str], references: Sequence[str], primary: str) -> tuple[str, list[float]]:
+    """The score of each text alone, and the metric it is by: the primary one where it can be told of one text."""
+    pairs = list(zip(predictions, references, strict=True))
+    if primary in ROUGE:
+        from rouge_score.rouge_scorer import RougeScorer
+
+        scorer = RougeScorer([primary], tokenizer=Words())
+        return primary, [float(scorer.score(reference, said)[primary].fmeasure) for said, reference in pairs]
+    if primary == "field_f1":
+        return primary, [field_scores([said], [reference])[primary] for said, reference in pairs]
+    from sacrebleu.metrics import CHRF
+
+    metric = CHRF()
+    return "chrf", [float(metric.sentence_score(said, [reference]).score) for said, reference in pairs]
+
+
 def bleu_signature(references: Sequence[str]) -> str:
     """How BLEU was counted, in the words of sacrebleu, so that it can be compared with figures of others."""
     metric = _bleu(references)

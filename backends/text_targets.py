@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backends.baselines import majority_class, tfidf_labels, tfidf_model, tfidf_numbers
+from backends.held_out import HeldOut, TextOf, label_scores, numbers, one_class, several_labels
 from backends.metrics import classification_scores, multilabel_scores, regression_scores
 from backends.tuning import labels_config
 
@@ -33,6 +34,12 @@ class Target(Protocol):
 
     def shown(self, label: Any) -> str:
         """A label or a prediction in words."""
+
+    def judged(self, labels: Any, logits: Any, text_of: TextOf) -> HeldOut:
+        """What (rows, outputs) logits say of the held-out texts, to read and counted."""
+
+    def by_label(self, labels: Any, logits: Any) -> Scores:
+        """The scores of each label, where a text has several."""
 
     def baselines(self, train: Sequence[str], labels: Sequence[Any], held_out: Sequence[str], truth: Any) -> Scores:
         """The scores of simple methods on the held-out texts, whose coded labels are `truth`."""
@@ -74,6 +81,13 @@ class OneClass:
 
     def shown(self, label: Any) -> str:
         return str(label)
+
+    def judged(self, labels: Any, logits: Any, text_of: TextOf) -> HeldOut:
+        powers = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+        return one_class(self.classes, labels, powers / powers.sum(axis=1, keepdims=True), text_of)
+
+    def by_label(self, labels: Any, logits: Any) -> Scores:
+        return {}
 
     def baselines(self, train: Sequence[str], labels: Sequence[Any], held_out: Sequence[str], truth: Any) -> Scores:
         coded = np.array([self.code(label) for label in labels])
@@ -122,6 +136,12 @@ class SeveralLabels:
     def shown(self, label: Any) -> str:
         return ", ".join(label) or "no label"
 
+    def judged(self, labels: Any, logits: Any, text_of: TextOf) -> HeldOut:
+        return several_labels(self.classes, labels, _sigmoid(logits), self.threshold, text_of)
+
+    def by_label(self, labels: Any, logits: Any) -> Scores:
+        return label_scores(self.classes, labels, _sigmoid(logits) >= self.threshold)
+
     def baselines(self, train: Sequence[str], labels: Sequence[Any], held_out: Sequence[str], truth: Any) -> Scores:
         coded = np.array([self.code(label) for label in labels])
         commonest = np.tile(coded.mean(axis=0) >= min(0.5, coded.mean(axis=0).max()), (len(held_out), 1))
@@ -168,6 +188,12 @@ class Number:
 
     def shown(self, label: Any) -> str:
         return f"{label:.4g}"
+
+    def judged(self, labels: Any, logits: Any, text_of: TextOf) -> HeldOut:
+        return numbers(self.value(labels), self.value(logits), text_of)
+
+    def by_label(self, labels: Any, logits: Any) -> Scores:
+        return {}
 
     def baselines(self, train: Sequence[str], labels: Sequence[Any], held_out: Sequence[str], truth: Any) -> Scores:
         values = np.array(labels, dtype=np.float64)

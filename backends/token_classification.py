@@ -25,6 +25,7 @@ from backends.encoders import encoder_preset
 from backends.entity_metrics import entity_scores
 from backends.formats.tagged import entity_spans
 from backends.formats.values import as_text
+from backends.held_out import HeldOut, as_held_out, worst
 from backends.job import Job
 from backends.metrics import order_scores
 from backends.options import TokenClassificationOptions
@@ -70,6 +71,7 @@ def train(job: Job) -> None:
     if seconds is None:
         return
     metrics = final_scores(job, trainer)
+    held_out = scorer.judged()
     save_model(job, trainer, tokenizer)
     learned = {"tags": list(examples.decoder.tags), "unread": examples.decoder.unread, "max_length": limit}
     write_json(job.files.model / TAGS_FILE, {**learned, "division": division_of(examples.train.words)})
@@ -81,6 +83,7 @@ def train(job: Job) -> None:
         training_seconds=seconds,
         details=training_details(trainer),
         by_type=scorer.by_type,
+        held_out=held_out,
     )
 
 
@@ -176,6 +179,7 @@ class Scorer:
     def __init__(self, data: Tagged, windows: list[Window], decoder: Decoder) -> None:
         self.data, self.windows, self.decoder = data, windows, decoder
         self.said: list[list[str]] = []
+        self.sureness: list[float] = []
         self.by_type: dict[str, dict[str, float]] = {}
         self._seen = 0
         self._scores: Any = None
@@ -188,18 +192,25 @@ class Scorer:
     def add(self, log_shares: Any) -> None:
         """Take in the logarithms of the probabilities of one batch, (windows, tokens, tags)."""
         if self._seen in (0, len(self.windows)):
-            self.said, self._seen, self._scores = [], 0, None
+            self.said, self.sureness, self._seen, self._scores = [], [], 0, None
         for shares in log_shares.cpu().numpy():
             window = self.windows[self._seen]
             if self._scores is not None and window.row != len(self.said):
-                self.said.append(self.decoder.decode(self._scores))
-                self._scores = None
+                self._decode()
             if self._scores is None:
                 self._scores = self.decoder.scores_of(len(self.data.words[window.row]))
             self._scores[window.words] = shares[window.places]
             self._seen += 1
         if self.is_complete:
-            self.said.append(self.decoder.decode(self._scores))
+            self._decode()
+
+    def _decode(self) -> None:
+        """Decide on the tags of a text whose windows were all seen."""
+        tags = self.decoder.decode(self._scores)
+        self.said.append(tags)
+        chosen = [row[self.decoder.tags.index(tag)] for row, tag in zip(self._scores, tags)]
+        self.sureness.append(math.exp(min(chosen, default=0.0)))
+        self._scores = None
 
     @property
     def is_complete(self) -> bool:
@@ -211,22 +222,37 @@ class Scorer:
         scores, self.by_type = entity_scores(self.data.tags, self.said)
         return scores
 
+    def judged(self) -> HeldOut:
+        """What was said last of the evaluation texts; a text is as bad as it has wrong and missed entities."""
+        missed = [
+            len(set(entity_spans(truth)) ^ set(entity_spans(said))) for truth, said in zip(self.data.tags, self.said)
+        ]
+        rows = [
+            {
+                "input": " ".join(self.data.words[row]),
+                "expected": marked(self.data.words[row], self.data.tags[row]),
+                "predicted": marked(self.data.words[row], self.said[row]),
+                "wrong": missed[row] > 0,
+                "probability": round(self.sureness[row], 6),
+            }
+            for row in worst([count + sure for count, sure in zip(missed, self.sureness)])
+        ]
+        return as_held_out(len(missed), sum(map(bool, missed)), rows, "wrong and missed entities")
+
 
 def score_baselines(job: Job, examples: Examples) -> tuple[str, dict[str, float]]:
     """The tag that is commonest, which is usually none, and a linear model of words, on the evaluation rows."""
-    decoder, data, held_out = examples.decoder, examples.train, examples.evaluation
+    decoder, data, unseen = examples.decoder, examples.train, examples.evaluation
     numbers = class_index(decoder.tags)
     tags = [[numbers[tag] for tag in row] for row in data.tags]
-    learned = linear_word_model(data.words, tags, held_out.words, len(decoder.tags), job.options.seed)
+    learned = linear_word_model(data.words, tags, unseen.words, len(decoder.tags), job.options.seed)
     said = {
         "no entity" if decoder.unread == "O" else "commonest tag": [
-            [decoder.unread] * len(row) for row in held_out.words
+            [decoder.unread] * len(row) for row in unseen.words
         ],
         "linear model of words": [decoder.decode(scores) for scores in learned],
     }
-    scores = {
-        name: order_scores(entity_scores(held_out.tags, tags)[0], job.task.metrics) for name, tags in said.items()
-    }
+    scores = {name: order_scores(entity_scores(unseen.tags, tags)[0], job.task.metrics) for name, tags in said.items()}
     return job.record_baselines(scores, job.task.metrics[0])
 
 

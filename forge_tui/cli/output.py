@@ -36,7 +36,7 @@ def say(line: str, hang: int | None = None) -> None:
 
 def _fitted(line: str, stream: TextIO, hang: int | None = None) -> str:
     """The line with its end; on a terminal broken between words, elsewhere left as it is for other programs."""
-    if not stream.isatty() or len(line) <= (width := _columns(stream)):
+    if not stream.isatty() or len(line) <= (width := terminal_width(stream)):
         return line + "\n"
     indent = len(line) - len(line.lstrip()) + 2 if hang is None else hang
     space = " " * min(indent, width // 2)
@@ -44,7 +44,8 @@ def _fitted(line: str, stream: TextIO, hang: int | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _columns(stream: TextIO) -> int:
+def terminal_width(stream: TextIO) -> int:
+    """The columns of a terminal, or 80."""
     wanted = os.environ.get("COLUMNS", "")
     try:
         columns = int(wanted) if wanted.isdecimal() else os.get_terminal_size(stream.fileno()).columns
@@ -70,7 +71,7 @@ def show_table(header: Sequence[str], rows: Iterable[Sequence[str]], shrink: Seq
     cells = [[plain(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
     if sys.stdout.isatty():
-        over = sum(widths) + 2 * (len(widths) - 1) - _columns(sys.stdout)
+        over = sum(widths) + 2 * (len(widths) - 1) - terminal_width(sys.stdout)
         for index in shrink:
             less = max(0, min(over, widths[index] - _NARROWEST))
             widths[index], over = widths[index] - less, over - less

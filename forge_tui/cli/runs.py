@@ -68,8 +68,15 @@ def compare(
 
 
 @app.command(name="show")
-def show_run(run: Run, json: Json = False) -> None:
-    """Show one run: state, scores against the baseline, where its files are."""
+def show_run(
+    run: Run,
+    mistakes: Annotated[
+        bool, typer.Option("--mistakes", help="Also what its mistakes are made of, and the worst of them to read.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many rows to read.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show one run: state, scores against the baseline, where its files are; its mistakes if you ask."""
     from forge_tui.cli.line import waits_in_full
     from forge_tui.runs.store import find_run
     from forge_tui.runs.summary import summarise_run
@@ -77,7 +84,9 @@ def show_run(run: Run, json: Json = False) -> None:
     files = find_run(run)
     summary = summarise_run(files)
     if json:
-        show_json(summary.to_json())
+        from forge_tui.cli.mistakes import mistakes_json
+
+        show_json({**summary.to_json(), **(mistakes_json(files, limit) if mistakes else {})})
         return
     show(f"{summary.name}   {summary.task}   {summary.model}   {summary.method}")
     show(f"status    {summary.status}" + (f", {waits_in_full(files)}" if summary.waits_for else ""))
@@ -92,6 +101,10 @@ def show_run(run: Run, json: Json = False) -> None:
         if summary.error and summary.error.get(key):
             show(f"{key:<9} {summary.error[key]}")
     show(f"files     {summary.path}")
+    if mistakes:
+        from forge_tui.cli.mistakes import show_mistakes
+
+        show_mistakes(files, limit)
 
 
 @app.command()

@@ -57,8 +57,10 @@ class HomeScreen(Screen[None]):
         Binding("d", "data", "data", show=False, tooltip="start from a data file", id="app.data"),
         Binding("a", "advice", "advice", show=False, tooltip="should I train at all?", id="app.advice"),
         Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
+        Binding("v", "results", "results", tooltip="what came out of the run, its mistakes to read", id="run.results"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
+        Binding("u", "try_it", "try it", show=False, tooltip="ask the model of the chosen run", id="run.try"),
         Binding("less_than_sign", "move(-1)", "sooner", key_display="<", show=False, id="queue.sooner"),
         Binding("greater_than_sign", "move(1)", "later", key_display=">", show=False, id="queue.later"),
         Binding("x", "delete", "delete", id="run.delete"),
@@ -175,6 +177,20 @@ class HomeScreen(Screen[None]):
         run = self._chosen()
         if run is not None:
             self.app.open_run(run.id)  # type: ignore[attr-defined]
+
+    def action_try_it(self) -> None:
+        """Ask the model of the chosen run."""
+        from forge_tui.paths import runs_folder
+
+        run = self._chosen()
+        if run is not None:
+            self.app.open_try_it(RunFiles(runs_folder() / run.id))  # type: ignore[attr-defined]
+
+    def action_results(self) -> None:
+        """Show what came out of the chosen run."""
+        run = self._chosen()
+        if run is not None:
+            self.app.open_results(run.id)  # type: ignore[attr-defined]
 
     def action_new(self) -> None:
         """Open the wizard."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +13,7 @@ from textual.widgets import Static
 from backends.contract import ForgeError, RunFiles, read_json, read_spec
 from forge_tui.formatting import duration, gibibytes
 from forge_tui.plain import plain
+from forge_tui.result_text import score_lines, type_lines
 from forge_tui.runs import readings
 from forge_tui.runs.gauges import last_gpus
 from forge_tui.runs.status import condition
@@ -57,45 +57,6 @@ def _machine_lines(files: RunFiles) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _type_lines(by_type: Any) -> list[str]:
-    """The scores of each type of entity, the most frequent first, where a run has such."""
-    if not isinstance(by_type, dict) or not by_type:
-        return []
-    found = {kind: readings.scores(scores) for kind, scores in by_type.items()}
-    names = list(next(iter(found.values())))
-    lines = [f"{'type':<24}" + "".join(f"{name:>12}" for name in names)]
-    for kind, scores in sorted(found.items(), key=lambda item: -item[1].get("count", 0)):
-        values = ((name, scores.get(name)) for name in names)
-        cells = (
-            "-" if value is None else f"{value:,.0f}" if name == "count" else f"{value:.4f}" for name, value in values
-        )
-        lines.append(f"{kind[:23]:<24}" + "".join(f"{cell:>12}" for cell in cells))
-    return [*lines, ""]
-
-
-def _score_lines(scored: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The scores beside each other; below each other where the names are too long for that."""
-    names = list(dict.fromkeys(name for scores in scored.values() for name in scores))
-    widths = [max(10, len(each)) for each in scored]
-
-    def cell(value: float | None) -> str:
-        return "-" if value is None else f"{value:.4f}"
-
-    if 18 + sum(width + 2 for width in widths) > _WIDTH:
-        label = max(map(len, scored))
-        return [
-            line
-            for name in names
-            for line in (name, *(f"  {each:<{label}}  {cell(scores.get(name)):>10}" for each, scores in scored.items()))
-        ]
-    head = "".join(f"  {each:>{width}}" for each, width in zip(scored, widths, strict=True))
-    rows = (
-        "".join(f"  {cell(scores.get(name)):>{width}}" for scores, width in zip(scored.values(), widths, strict=True))
-        for name in names
-    )
-    return [f"{'metric':<18}{head}", *(f"{name:<18}{row}" for name, row in zip(names, rows, strict=True))]
-
-
 def info_lines(files: RunFiles) -> list[str]:
     """Everything worth knowing about a run, as lines."""
     error = condition(files).error
@@ -103,8 +64,9 @@ def info_lines(files: RunFiles) -> list[str]:
     report = read_json(files.report) or {}
     metrics, baselines = report.get("metrics") or {}, report.get("baselines") or {}
     if metrics or baselines:
-        lines += [*_score_lines({"this model": metrics, **baselines}), ""]
-    lines += _type_lines(report.get("by_type"))
+        lines += [*score_lines({"this model": metrics, **baselines}, _WIDTH), ""]
+    types = type_lines({name: readings.scores(each) for name, each in readings.table(report.get("by_type")).items()})
+    lines += [*types, ""] if types else []
     if report.get("training_seconds") is not None:
         lines.append(f"training took {duration(report['training_seconds'])}")
     memory = readings.table(report.get("memory"))

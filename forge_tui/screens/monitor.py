@@ -50,6 +50,7 @@ class MonitorScreen(SteeringScreen):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         *STEERING_KEYS,
+        Binding("v", "results", "results", tooltip="what came out of the run, its mistakes to read", id="run.results"),
         Binding("g", "plots('show_next')", "plots", tooltip="show other metrics", id="view.metric"),
         Binding("l", "pane('log')", "log", tooltip="the trainer's own log, and back", id="view.log"),
         Binding(
@@ -237,6 +238,10 @@ class MonitorScreen(SteeringScreen):
         """Close the search, or leave as every screen of a run does."""
         if not self.query_one(LogPane).close_search():
             super().action_leave()
+
+    def action_results(self) -> None:
+        """Show what came out of the run."""
+        self.app.open_results(self.files.folder.name)  # type: ignore[attr-defined]
 
     def action_info(self) -> None:
         """Settings with their reasons, scores, files."""

@@ -44,7 +44,7 @@ def end_line(subject: Subject, state: Condition) -> str:
         told = [f"{name} {value:.4g}" for name, value in list(scores.metrics.items())[:1]]
         other = scores.baseline.get(subject.primary)
         told += [f"{scores.baseline_name} {other:.4g}"] if other is not None else []
-        return f" ✓ finished: {', '.join(told)}; i shows all"
+        return f" ✓ finished: {', '.join(told)}; v shows what came out"
     return " stopped: r goes on from the last checkpoint" if state.status is Status.STOPPED else ""
 
 

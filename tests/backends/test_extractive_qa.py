@@ -214,6 +214,22 @@ def test_the_final_metrics_are_those_of_predict(scratch: RunFiles) -> None:
     assert f"| answerable | {parted['answerable']['exact_match']:.4f} |" in scratch.readme.read_text()
 
 
+def test_the_questions_kept_to_read_are_counted_as_they_are_scored(scratch: RunFiles) -> None:
+    rows = [json.loads(line) for line in scratch.predictions.read_text().splitlines()]
+    report = report_of(scratch)
+    wrong = sum(row["wrong"] for row in rows)
+    assert wrong == report["held_out"]["mistakes"]
+    assert 1 - wrong / len(rows) == pytest.approx(report["metrics"]["exact_match"])
+    assert sum(row["score"] for row in rows) / len(rows) == pytest.approx(report["metrics"]["f1"], abs=1e-5)
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores)
+    counts, parts = report["answers"], report["by_type"]
+    assert counts["answerable"] == parts["answerable"]["count"] == sum(row["expected"] != "(no answer)" for row in rows)
+    assert counts["unanswerable"] == parts["unanswerable"]["count"]
+    assert counts["answerable_right"] == round(parts["answerable"]["exact_match"] * counts["answerable"])
+    assert counts["unanswerable_silent"] == round(parts["unanswerable"]["exact_match"] * counts["unanswerable"])
+
+
 def test_where_the_threshold_comes_from_is_told(scratch: RunFiles) -> None:
     details = report_of(scratch)["details"]
     assert details["threshold_found_on"] == "the evaluation rows"

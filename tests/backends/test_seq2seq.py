@@ -229,6 +229,17 @@ def test_the_final_scores_are_those_of_predict_by_sacrebleu(scratch: RunFiles) -
     assert report_of(scratch)["details"]["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
 
 
+def test_all_rows_are_kept_to_read_with_their_own_scores(scratch: RunFiles) -> None:
+    rows = [json.loads(line) for line in scratch.predictions.read_text().splitlines()]
+    assert len(rows) == 30, "of those that were scored while it trained there were only 8"
+    said = answers(scratch, [{"en": row["input"]} for row in rows])
+    assert [row["predicted"] for row in rows] == [each["prediction"] for each in said]
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores)
+    found = report_of(scratch)["scores_by_row"]
+    assert found["metric"] == "chrf" and found["lowest"] == pytest.approx(scores[0], rel=1e-4)
+
+
 def test_both_baselines_are_measured_first(scratch: RunFiles) -> None:
     import sacrebleu
 

@@ -142,6 +142,27 @@ def test_a_run_beats_the_trivial_baseline_and_reports_both(whole: dict[str, RunF
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_worst_predictions_are_kept_to_read_and_samples_are_shown(whole: dict[str, RunFiles], kind: str) -> None:
+    report = read_json(whole[kind].report)
+    assert report is not None
+    rows = [json.loads(line) for line in whole[kind].predictions.read_text().splitlines()]
+    assert len(rows) == report["held_out"]["rows"] == report["held_out"]["kept"]
+    samples = [event for event in events_of(whole[kind]) if event["kind"] == "sample"]
+    assert len(samples) % 3 == 0 and samples[0]["input"] in {row["input"] for row in rows}
+    if kind == "numbers":
+        errors = [abs(row["error"]) for row in rows]
+        assert errors == sorted(errors, reverse=True)
+        assert sum(errors) / len(errors) == pytest.approx(report["metrics"]["mae"], rel=1e-4)
+        assert sum(each["count"] for each in report["errors"]["ranges"]) == len(rows)
+        return
+    wrong = [row["wrong"] for row in rows]
+    assert wrong == sorted(wrong, reverse=True)
+    assert 1 - sum(wrong) / len(rows) == pytest.approx(report["metrics"]["accuracy"])
+    assert sum(pair["count"] for pair in report["confusion"]["pairs"]) == sum(wrong)
+    assert samples[0]["expected"] in {each["name"] for each in report["confusion"]["classes"]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_events_of_a_run(whole: dict[str, RunFiles], kind: str) -> None:
     events = events_of(whole[kind])
     phases = [event["name"] for event in events if event["kind"] == "phase"]

@@ -211,6 +211,17 @@ def test_the_phases_come_in_order_and_the_end_is_told(scratch: RunFiles) -> None
     assert all(event["total_steps"] == 30 for event in events_of(scratch, "metrics"))
 
 
+def test_the_predictions_kept_to_read_are_those_of_predict(scratch: RunFiles) -> None:
+    rows = [json.loads(line) for line in scratch.predictions.read_text().splitlines()]
+    report = report_of(scratch)
+    said = answers(scratch, [{"text": row["input"]} for row in rows])
+    assert [row["predicted"] for row in rows] == [each["prediction"] for each in said]
+    assert [row["probability"] for row in rows] == pytest.approx([each["probability"] for each in said], abs=1e-4)
+    mistakes = [row for row in rows if row["wrong"]]
+    assert rows[: len(mistakes)] == mistakes and 0 < len(mistakes) == report["held_out"]["mistakes"]
+    assert report["metrics"]["accuracy"] == pytest.approx(1 - len(mistakes) / len(rows))
+
+
 def test_samples_show_inputs_predictions_and_truth(scratch: RunFiles) -> None:
     samples = events_of(scratch, "sample")
     assert [sample["step"] for sample in samples] == [10] * 3 + [20] * 3 + [30] * 3
@@ -748,6 +759,9 @@ def test_any_number_of_labels_is_learned_and_predicted(tmp_path: Path) -> None:
         by_hand = f1_score(*coded, average=average, zero_division=0)
         assert report["metrics"][f"f1_{average}"] == pytest.approx(by_hand, abs=1e-9)
     assert report["metrics"]["f1_macro"] > 0.9
+    parts = report["by_type"].values()
+    assert sum(each["f1"] for each in parts) / len(parts) == pytest.approx(report["metrics"]["f1_macro"])
+    assert report["held_out"]["mistakes"] == round((1 - report["metrics"]["accuracy"]) * len(held_out))
     assert any(not answer["prediction"] for answer in said), "no label is an answer too"
     assert events_of(both[0], "sample")[0]["expected"] in (", ".join(held_out[0]["label"]), "no label")
 

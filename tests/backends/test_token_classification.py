@@ -212,6 +212,17 @@ def test_the_final_metrics_are_those_of_predict_by_seqeval(scratch: RunFiles) ->
     assert {name: told[name] for name in by_hand} == pytest.approx(by_hand, abs=1e-9)
 
 
+def test_the_texts_kept_to_read_are_those_of_predict(scratch: RunFiles) -> None:
+    rows = [json.loads(line) for line in scratch.predictions.read_text().splitlines()]
+    said = answers(scratch, [{"tokens": row["input"].split()} for row in rows])
+    assert [row["predicted"] for row in rows] == [each["prediction"] for each in said]
+    wrong = [row["wrong"] for row in rows]
+    assert wrong == sorted(wrong, reverse=True)
+    assert wrong == [row["predicted"] != row["expected"] for row in rows]
+    assert 0 < sum(wrong) == report_of(scratch)["held_out"]["mistakes"] < len(rows)
+    assert all(0 < row["probability"] <= 1 for row in rows)
+
+
 def test_every_type_has_its_scores(scratch: RunFiles) -> None:
     held_out = rows_of(40, seed=2, noise=0.1)
     by_type = report_of(scratch)["by_type"]
