@@ -11,6 +11,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from backends.contract import RunFiles
 from forge_tui.machine_watch import MachineWatch
@@ -57,6 +58,7 @@ class ForgeApp(SlowLineApp):
         self.machine = MachineWatch()
         self._interrupted = 0.0
         self._clashes: set[str] = set()
+        self._broken: set[str] = set()
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
@@ -143,6 +145,20 @@ class ForgeApp(SlowLineApp):
             self._clashes.update(ids)
             told = "another action has this key here, see [keys] in settings.toml"
             self.notify(f"{', '.join(ids)}: {told}", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Work beside a screen that failed is told, once, and ends neither the app nor a run; all else ends the app."""
+        cause = error.error if isinstance(error, WorkerFailed) else None
+        if cause is None or not self.is_running:
+            super()._handle_exception(error)
+            return
+        from forge_tui.broken import broken_lines
+        from forge_tui.screens.text import TextScreen
+
+        told = f"{type(cause).__name__}: {cause}"
+        if told not in self._broken:
+            self._broken.add(told)
+            self.push_screen(TextScreen("Something failed here", broken_lines(cause)))
 
     def action_show_terms(self) -> None:
         """Explain the words of the present screen, and all others."""
