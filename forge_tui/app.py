@@ -7,25 +7,26 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from backends.contract import RunFiles
 from forge_tui.machine_watch import MachineWatch
 from forge_tui.settings import Look
+from forge_tui.slow_line import SlowLineApp
 from forge_tui.themes import THEMES, theme_for
+
+if TYPE_CHECKING:
+    from forge_tui.tryit.conversation import Drawing
 
 # Seconds in which a second ctrl+c leaves.
 _SECOND_TIME = 3.0
 
 
-if TYPE_CHECKING:
-    from forge_tui.tryit.conversation import Drawing
-
-
-class ForgeApp(App[str]):
+class ForgeApp(SlowLineApp):
     """Keyboard-driven; still when nothing changes."""
 
     TITLE = "forge-tui"
@@ -62,6 +63,7 @@ class ForgeApp(App[str]):
         self.machine = MachineWatch()
         self._interrupted = 0.0
         self._clashes: set[str] = set()
+        self._broken: set[str] = set()
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
@@ -152,6 +154,20 @@ class ForgeApp(App[str]):
             self._clashes.update(ids)
             told = "another action has this key here, see [keys] in settings.toml"
             self.notify(f"{', '.join(ids)}: {told}", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Work beside a screen that failed is told, once, and ends neither the app nor a run; all else ends the app."""
+        cause = error.error if isinstance(error, WorkerFailed) else None
+        if cause is None or not self.is_running:
+            super()._handle_exception(error)
+            return
+        from forge_tui.broken import broken_lines
+        from forge_tui.screens.text import TextScreen
+
+        told = f"{type(cause).__name__}: {cause}"
+        if told not in self._broken:
+            self._broken.add(told)
+            self.push_screen(TextScreen("Something failed here", broken_lines(cause)))
 
     def action_show_terms(self) -> None:
         """Explain the words of the present screen, and all others."""

@@ -29,7 +29,6 @@ def run_app(
     """Run the app to its end and return the exit code."""
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
-    os.environ.setdefault("TEXTUAL_FPS", "20")
     from forge_tui.app import ForgeApp
     from forge_tui.keymap import check_keymap
     from forge_tui.paths import forge_home

@@ -10,7 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from backends.contract import ForgeError, RunFiles, RunSpec
 from backends.registry import TaskData
@@ -21,6 +21,7 @@ from forge_tui.screens.asking import AskingScreen
 from forge_tui.tryit.conversation import Drawing, Exchange, messages_of, save_conversation, transcript
 from forge_tui.tryit.session import State
 from forge_tui.widgets.ask_field import AskField
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.next_tokens import NextTokens
 
@@ -84,7 +85,7 @@ class ChatScreen(AskingScreen):
                 yield Static("", id="said_before", markup=False)
         yield NextTokens()
         yield AskField(placeholder="say something; ctrl+j for a new line")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(AskField).focus()

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from backends.contract import ForgeError, RunFiles, RunSpec
 from backends.registry import Task
@@ -24,6 +24,7 @@ from forge_tui.tryit.samples import NO_SAMPLE, ROWS, Sample, Samples, too_large
 from forge_tui.tryit.session import State, Told
 from forge_tui.widgets.ask_field import AskField
 from forge_tui.widgets.ask_form import AskForm
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 
 _TICK_SECONDS = 1.0
@@ -101,7 +102,7 @@ class TryItScreen(AskingScreen):
                 yield Line("", id="expected", classes="-wrapped")
             with VerticalScroll(id="answer", can_focus=False):
                 yield Static("", id="said", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(AskForm).focus_first()

@@ -166,6 +166,7 @@ def test_a_held_out_row_is_asked_and_answered(make: Any, drive: Any, family: str
     async def script(person: Any) -> None:
         await open_it(person)
         await person.see("ready on CPU", "⏎ ask", "held-out row")
+        await person.until(lambda: person.app.screen._samples.has_rows, "the held-out rows")
         await person.press("ctrl+n")
         await person.see("held-out row 1")
         await person.press("enter")
