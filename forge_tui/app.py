@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -21,6 +21,10 @@ from forge_tui.themes import THEMES, theme_for
 
 # Seconds in which a second ctrl+c leaves.
 _SECOND_TIME = 3.0
+
+
+if TYPE_CHECKING:
+    from forge_tui.tryit.conversation import Drawing
 
 
 class ForgeApp(SlowLineApp):
@@ -47,6 +51,7 @@ class ForgeApp(SlowLineApp):
         run_id: str | None = None,
         log: str | None = None,
         look: Look | None = None,
+        chat: tuple[str, Drawing] | None = None,
     ) -> None:
         super().__init__(ansi_color=None)
         look = look or Look()
@@ -55,6 +60,7 @@ class ForgeApp(SlowLineApp):
         self.theme = theme_for(look.theme, os.environ, self.no_color)
         self.set_keymap(dict(look.keys))
         self._wizard_data, self._wizard, self._run_id, self._foreign_log = wizard_data, wizard, run_id, log
+        self._chat = chat
         self.machine = MachineWatch()
         self._interrupted = 0.0
         self._clashes: set[str] = set()
@@ -62,10 +68,14 @@ class ForgeApp(SlowLineApp):
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
+        from forge_tui.paths import runs_folder
         from forge_tui.screens.home import HomeScreen
 
         self.push_screen(HomeScreen())
-        if self._foreign_log is not None:
+        if self._chat is not None:
+            run_id, drawing = self._chat
+            self.open_try_it(RunFiles(runs_folder() / run_id), drawing, leaves_app=True)
+        elif self._foreign_log is not None:
             self.open_log(self._foreign_log)
         elif self._run_id is not None:
             self.open_run(self._run_id, leaves_app=True)
@@ -83,14 +93,14 @@ class ForgeApp(SlowLineApp):
 
         self.push_screen(MonitorScreen(RunFiles(runs_folder() / run_id), leaves_app))
 
-    def open_try_it(self, files: RunFiles) -> None:
+    def open_try_it(self, files: RunFiles, drawing: Drawing | None = None, leaves_app: bool = False) -> None:
         """Ask the model of a run; what it cannot be asked with is told."""
         from backends.contract import ForgeError
         from forge_tui.plain import plain
         from forge_tui.tryit.opening import asking_screen
 
         try:
-            self.push_screen(asking_screen(files))
+            self.push_screen(asking_screen(files, drawing, leaves_app))
         except ForgeError as error:
             self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
 
