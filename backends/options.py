@@ -144,7 +144,7 @@ class Seq2SeqOptions(TransformersOptions):
     GenerationConfig and example scripts."""
 
     num_train_epochs: float = option(5.0, "passes over the training rows", unit="epochs", minimum=0.001)
-    per_device_eval_batch_size: int = option(32, "texts a device writes at once", unit="rows", minimum=1)
+    per_device_eval_batch_size: int = option(8, "texts a device writes at once", unit="rows", minimum=1)
     max_length: int = option(512, "longest source in tokens; longer ones are cut", unit="tokens", minimum=4)
     max_target_length: int = option(128, "longest target in tokens; longer ones are cut", unit="tokens", minimum=4)
     label_smoothing_factor: float = option(0.0, "share of certainty taken off each token", minimum=0, maximum=0.9)

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from backends.contract import UsageError
-from backends.formats.hub import download_dataset, list_dataset, looks_like_hub_id
 from forge_tui.cli.output import say
 from forge_tui.formatting import gibibytes
 from forge_tui.paths import data_path, forge_home
@@ -19,7 +18,11 @@ def local_data(named: str, download: bool = False) -> Path:
     Nothing is fetched that was not shown with its size before.
     """
     path = data_path(named)
-    if os.path.lexists(path) or not looks_like_hub_id(named):
+    if os.path.lexists(path):
+        return path
+    from backends.formats.hub import download_dataset, list_dataset, looks_like_hub_id
+
+    if not looks_like_hub_id(named):
         return path
     copies = _copies(named)
     if copies and not download:

@@ -36,6 +36,14 @@ _OPTIMIZERS: Mapping[str, str] = {
     "sgd": "sgd",
     "rmsprop": "rmsprop",
 }
+# These drop scores of attention while they learn (their configurations in Transformers 5.23). PyTorch's attention on a
+# CPU has no kernel for that and keeps the scores of every pair of tokens; that on a GPU has one.
+_DROPPED_SCORES = frozenset(
+    {
+        *("bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra", "distilbert", "gpt2", "t5", "mt5"),
+        *("wav2vec2", "hubert"),
+    }
+)
 _BATCH, _LENGTH, _TARGET_LENGTH, _COMPLETION = 8, 512, 128, 256
 _TARGETS: Mapping[str, tuple[str, ...]] = {
     "q_proj": ("q",),
@@ -92,6 +100,7 @@ def trainer_setup(
         autocast=on_gpu and method != "qlora",
         checkpointing=bool(settings.get("gradient_checkpointing", is_language)),
         optimizer=_optimizer(settings.get("optim")),
+        attention="eager" if not on_gpu and _drops_scores(model) else "sdpa",
         padded=model.kind in ("causal-lm", "encoder", "encoder-decoder", "vision-language")
         and not settings.get("packing"),
         loss=loss,
@@ -109,6 +118,10 @@ def trainer_setup(
         seconds=float(settings.get("max_seconds") or 15.0),
         front_learns=False,
     )
+
+
+def _drops_scores(model: Model) -> bool:
+    return model.shape is not None and model.shape.architecture in _DROPPED_SCORES
 
 
 def _others(strategy: str | None, adapts: bool) -> tuple[int, int]:

@@ -14,6 +14,10 @@ from backends.formats.datasets import Glance, glance, open_data
 from backends.formats.source import Dataset
 from backends.registry import TaskData, find_data
 
+# What programs that train write at each step: how far they are, and how it goes.
+_HOW_FAR = frozenset(("step", "current_steps", "global_step", "epoch", "iteration"))
+_HOW_IT_GOES = frozenset(("learning_rate", "lr", "grad_norm", "eval_loss", "val_loss"))
+
 
 def check_data(path: Path, task_id: str | None = None, given: Mapping[str, str] | None = None) -> DatasetProfile:
     """Everything wrong with data for a task, or for the task it looks to be for; see `check`."""
@@ -49,6 +53,11 @@ def _checked(request: CheckRequest, task: TaskData | None) -> DatasetProfile:
     dataset = _with_evaluation(open_data(request.path), request)
     looked = glance(dataset)
     check_choices(request.preparation, looked.table)
+    if task is None and _is_training_log(dataset, looked):
+        message = "it looks like the log of a training, not like data to learn from"
+        fix = "Look at its curves: forge-tui watch FILE; is it data all the same, name the --task."
+        log = Finding("training-log", message, dataset.first.path.name, fix)
+        dataset = replace(dataset, notes=(*dataset.notes, log))
     plan = make_plan(task, dataset, looked.table, looked, request.columns)
     dataset = _without_unlabelled_test(dataset, plan, request)
     if request.on_first is not None:
@@ -63,6 +72,13 @@ def _checked(request: CheckRequest, task: TaskData | None) -> DatasetProfile:
             break
         plan = again  # later rows showed another picture than the first ones
     return profile
+
+
+def _is_training_log(dataset: Dataset, looked: Glance) -> bool:
+    """Whether it holds the steps of a training, or what a program printed."""
+    names = {name.lower() for name in looked.table.columns}
+    steps = bool(names & _HOW_FAR) and "loss" in names and bool(names & _HOW_IT_GOES)
+    return steps or dataset.first.path.suffix.lower() == ".log"
 
 
 def evaluation_data(path: Path, part: str | None) -> Dataset:

@@ -5,6 +5,8 @@ A command imports what it needs when it runs, so that `--help` and the small com
 
 from __future__ import annotations
 
+import gc
+import importlib
 import io
 import sys
 from typing import Annotated
@@ -60,25 +62,39 @@ def open_app(
             "Use the commands instead: forge-tui check DATA, forge-tui train --data DATA, forge-tui runs, "
             "forge-tui logs RUN -f; all of them: forge-tui --help",
         )
+    gc.set_threshold(*_USUAL_COLLECTING)  # the app stays open for weeks
     raise typer.Exit(run_app(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log))
+
+
+_USUAL_COLLECTING = gc.get_threshold()
+# Which module has which commands: only the one asked for is loaded, all of them for help and for what is no command.
+_HOMES = {
+    "advising": ("advise",),
+    "checking": ("check",),
+    "data": ("tasks",),
+    "estimating": ("estimate",),
+    "line": ("queue",),
+    "machine": ("hardware", "doctor"),
+    "models": ("models",),
+    "planning": ("plan",),
+    "runs": ("runs", "compare", "show", "watch", "logs", "stop", "checkpoint", "resume", "delete"),
+    "training": ("new", "train", "demo"),
+    "using": ("predict",),
+}
+
+
+def load_commands(first_word: str = "") -> None:
+    """Register the commands of the module that has this one, or all."""
+    homes = [module for module, commands in _HOMES.items() if first_word in commands] or list(_HOMES)
+    for module in homes:
+        importlib.import_module(f"{__name__}.{module}")
 
 
 def main() -> None:
     """Run a command; errors a person can act on are shown once, here, without a traceback."""
-    # Each registers its commands.
-    from forge_tui.cli import (  # noqa: F401
-        advising,
-        checking,
-        data,
-        estimating,
-        line,
-        machine,
-        models,
-        planning,
-        runs,
-        training,
-        using,
-    )
+    # Rows and settings are many objects that live shortly and make no circles: looking for those costs a tenth.
+    gc.set_threshold(100_000, 20, 50)
+    load_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     from forge_tui.cli.output import show_error
 
     for stream in (sys.stdout, sys.stderr):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Mapping
@@ -49,8 +48,6 @@ def check(
     from forge_tui.hub_data import local_data
     from forge_tui.token_counts import counter_of
 
-    # Rows are many objects that live shortly and make no circles: looking for those takes a tenth of the time.
-    gc.set_threshold(100_000, 20, 50)
     bar = ProgressBar()
     request = CheckRequest(
         path=local_data(data, download),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -52,8 +51,6 @@ def plan(
     from forge_tui.planning import make_plan, spec_of, too_large
     from forge_tui.spec_files import write_spec
 
-    # Rows are many objects that live shortly and make no circles: looking for those takes a tenth of the time.
-    gc.set_threshold(100_000, 20, 50)
     if data is None:
         raise UsageError("There is nothing to plan for", "no --data was given", "Give it: forge-tui plan --data FILE")
     if measure and hardware.strip().lower() not in ("auto", "cpu"):

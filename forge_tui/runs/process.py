@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ def boot_id() -> str:
 
 def host_name() -> str:
     """The name of this machine, to tell runs of a shared home apart."""
-    return socket.gethostname()
+    return os.uname().nodename
 
 
 def start_ticks(pid: int) -> int | None:

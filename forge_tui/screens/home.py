@@ -14,7 +14,6 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
-from textual.widgets.data_table import ColumnKey
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
@@ -23,15 +22,8 @@ from forge_tui.runs.process import host_name
 from forge_tui.runs.store import list_runs
 from forge_tui.runs.summary import RunSummary, SummaryCache
 from forge_tui.screens.confirm import is_sure
-from forge_tui.screens.home_text import (
-    COLUMNS,
-    WIDTHS,
-    column_widths,
-    newest_draft,
-    next_lines,
-    problem_line,
-    run_cells,
-)
+from forge_tui.screens.home_runs import RunTable
+from forge_tui.screens.home_text import newest_draft, next_lines, problem_line
 from forge_tui.widgets.gpu_gauges import GpuGauges
 from forge_tui.widgets.line import Line
 
@@ -41,16 +33,6 @@ if TYPE_CHECKING:
 RUNS_SECONDS = 2.0
 MACHINE_SECONDS = 10.0
 _LOW = 18  # rows
-
-
-class RunTable(DataTable[Text]):
-    """The list of runs; enter is named in the footer, home and end are the newest and the oldest run."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "open", id="run.open"),
-        Binding("home", "scroll_top", "newest run", show=False, id="run.newest"),
-        Binding("end", "scroll_bottom", "oldest run", show=False, id="run.oldest"),
-    ]
 
 
 class HomeScreen(Screen[None]):
@@ -100,10 +82,7 @@ class HomeScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._cache = SummaryCache()
-        self._shown: dict[str, tuple[str, ...]] = {}
         self._next = ""
-        self._widths = WIDTHS
-        self._runs: dict[str, RunSummary] = {}
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="title"):
@@ -112,15 +91,12 @@ class HomeScreen(Screen[None]):
         yield GpuGauges(" looking at this machine …", id="gpus")
         yield Line("", id="machine")
         yield Line("", id="problem", classes="-wrapped -none")
-        table = RunTable(id="runs", cursor_type="row", cell_padding=0)
-        for name, width in COLUMNS:
-            table.add_column(name, width=width, key=name)
-        yield table
+        yield RunTable(id="runs")
         yield Static("", id="next", markup=False)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one(DataTable).focus()
+        self.query_one(RunTable).focus()
         self.look_at_runs()
         self.call_after_refresh(self.look_at_machine)  # the driver may wait until the screen is painted
         self.set_interval(RUNS_SECONDS, self._look_at_runs_if_shown)
@@ -170,23 +146,11 @@ class HomeScreen(Screen[None]):
         problem.show(problem_line(sample.problems))
 
     def on_home_screen_runs_looked(self, message: RunsLooked) -> None:
-        """Change only the cells that differ; rows move only when runs came or went."""
-        table = self.query_one(DataTable)
-        self._runs = {run.id: run for run in message.runs}
-        self._invite(message.draft)
-        cells = {run.id: run_cells(run, self._widths) for run in message.runs}
-        if list(cells) != list(self._shown):
-            self._rebuild(table, cells)
-        for run_id, row in cells.items():
-            before = self._shown.get(run_id, ())
-            for (column, _), old, new in zip(COLUMNS, before, row, strict=False):
-                if old != new:
-                    table.update_cell(run_id, column, Text(new))
-        self._shown = cells
+        self._invite(not message.runs, message.draft)
+        self.query_one(RunTable).show(message.runs)
 
-    def _invite(self, draft: str | None) -> None:
+    def _invite(self, is_empty: bool, draft: str | None) -> None:
         """What to do next; where there are no runs, at length and in their place."""
-        is_empty = not self._runs
         told = "\n".join(next_lines(is_empty, plain(draft) if draft else None))
         if told != self._next:
             self._next = told
@@ -194,35 +158,14 @@ class HomeScreen(Screen[None]):
         if is_empty != self.has_class("-empty"):
             self.set_class(is_empty, "-empty")
             if not is_empty:
-                self.query_one(DataTable).focus()
+                self.query_one(RunTable).focus()
 
     def on_resize(self) -> None:
-        """Give the columns what room there is; in a low terminal the runs need all of it."""
+        """In a low terminal the runs need all of it."""
         self.set_class(self.app.size.height < _LOW, "-low")
-        widths = column_widths(self.app.size.width)
-        if widths != self._widths:
-            self._widths = widths
-            table = self.query_one(DataTable)
-            for (name, _), width in zip(COLUMNS, widths, strict=True):
-                table.columns[ColumnKey(name)].width = width
-            self._shown = {}
-            self.look_at_runs()
-
-    def _rebuild(self, table: DataTable[Text], cells: dict[str, tuple[str, ...]]) -> None:
-        """New rows; the cursor stays on its run, or at its place when that run is gone."""
-        before, place = list(self._shown), table.cursor_row
-        chosen = before[place] if place < len(before) else None
-        table.clear()
-        for run_id, row in cells.items():
-            table.add_row(*(Text(cell) for cell in row), key=run_id)
-        table.move_cursor(row=list(cells).index(chosen) if chosen in cells else place)
-        self._shown = cells
 
     def _chosen(self) -> RunSummary | None:
-        table = self.query_one(DataTable)
-        if not self._shown or table.cursor_row >= len(self._shown):
-            return None
-        return self._runs.get(list(self._shown)[table.cursor_row])
+        return self.query_one(RunTable).chosen
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self.action_open()

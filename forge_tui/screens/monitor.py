@@ -7,29 +7,24 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer, Input
+from textual.widgets import Footer
 
 from backends.contract import RunFiles
 from forge_tui.machine import MachineSample
-from forge_tui.plain import plain
 from forge_tui.runs.gauges import HISTORY, GaugeHistory
 from forge_tui.runs.notices import Notice, curve_notices, gauge_notices
 from forge_tui.runs.status import Condition, Status
 from forge_tui.runs.subject import RunSubject, Subject
-from forge_tui.runs.tail import LineTail
+from forge_tui.screens.monitor_log import LogPane
 from forge_tui.screens.monitor_plots import PlotGrid
 from forge_tui.screens.monitor_text import end_line, gauges_line, progress_line, sample_lines, title_line
 from forge_tui.screens.steering import STEERING_KEYS, SteeringScreen
 from forge_tui.widgets.line import Line
-from forge_tui.widgets.loglines import LEVELS, LogLines
 
 EVENTS_SECONDS = 0.5
 LOG_SECONDS = 0.25
 GAUGE_SECONDS = 2.0
 PIECE_SECONDS = 0.01
-LOG_BYTES = 1 << 16
-LOG_LINES = 2000
-LINE_BYTES = 1 << 12
 
 
 class MonitorScreen(SteeringScreen):
@@ -39,15 +34,12 @@ class MonitorScreen(SteeringScreen):
     MonitorScreen #title { text-style: bold; }
     MonitorScreen #plots { height: 3fr; min-height: 6; }
     MonitorScreen #notice { color: $text-warning; }
-    MonitorScreen #log { height: 1fr; min-height: 3; }
-    MonitorScreen #search { display: none; height: 1; border: none; padding: 0; }
-    MonitorScreen #search.-open { display: block; }
-    MonitorScreen #logstate { display: none; color: $text-muted; }
-    MonitorScreen.-log #logstate { display: block; }
+    MonitorScreen #log { min-height: 3; }
     MonitorScreen.-low #plots { min-height: 4; }
     MonitorScreen.-low #log { min-height: 1; }
     MonitorScreen.-low #notice { max-height: 2; }
     MonitorScreen.-low #gauges { display: none; }
+    MonitorScreen.-log #logstate { display: block; }
     MonitorScreen.-log #plots { display: none; }
     """
     AUTO_FOCUS = ""
@@ -73,12 +65,12 @@ class MonitorScreen(SteeringScreen):
         Binding("x", "plots('change_axis')", "by step, epoch or time", show=False, id="plot.axis"),
         Binding("y", "plots('change_scale')", "logarithmic axis", show=False, id="plot.scale"),
         Binding("m", "plots('change_smoothing')", "smoothing", show=False, id="plot.smoothing"),
-        Binding("slash", "search", "search the log", show=False, key_display="/", id="log.search"),
-        Binding("n", "find(True)", "older match", show=False, id="log.older"),
-        Binding("N", "find(False)", "newer match", show=False, id="log.newer"),
-        Binding("e", "level", "all lines, warnings, errors", show=False, id="log.level"),
-        Binding("w", "wrap", "wrap long lines", show=False, id="log.wrap"),
-        Binding("f,end", "follow", "follow the end", show=False, id="log.follow"),
+        Binding("slash", "log('open_search')", "search the log", show=False, key_display="/", id="log.search"),
+        Binding("n", "log('find_older')", "older match", show=False, id="log.older"),
+        Binding("N", "log('find_newer')", "newer match", show=False, id="log.newer"),
+        Binding("e", "log('show_next_level')", "all lines, warnings, errors", show=False, id="log.level"),
+        Binding("w", "log('change_wrap')", "wrap long lines", show=False, id="log.wrap"),
+        Binding("f,end", "log('show_end')", "follow the end", show=False, id="log.follow"),
         Binding("up", "scroll(1)", "older lines", show=False, id="view.up"),
         Binding("down", "scroll(-1)", "newer lines", show=False, id="view.down"),
         Binding("pageup", "scroll(10)", "older page", show=False, id="view.page_up"),
@@ -97,7 +89,6 @@ class MonitorScreen(SteeringScreen):
         self._catching_up = False
         self._status: Status | None = None
         self._pane = "log" if self.subject.is_text else "plots"
-        self._log_tail: LineTail | None = None
         self._lines_seen = self._samples_seen = self._plotted = self._noticed = -1
         self._curve_notices: list[Notice] = []
 
@@ -107,13 +98,10 @@ class MonitorScreen(SteeringScreen):
         yield PlotGrid(self.view, self.subject.primary, id="plots")
         yield Line("", id="gauges")
         yield Line("", id="notice", classes="-wrapped")
-        yield LogLines(most=LOG_LINES, id="log")
-        yield Line("", id="logstate")
-        yield Input(placeholder="search: enter finds, esc closes", id="search", select_on_focus=False)
+        yield LogPane(id="log")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one(Input).can_focus = False
         self.set_class(self._pane != "plots", "-log")
         self.look()
         self.set_interval(EVENTS_SECONDS, self.look)
@@ -142,17 +130,8 @@ class MonitorScreen(SteeringScreen):
         self.look()
 
     def _read_log(self) -> None:
-        if self._pane != "log":
-            return
-        log = self.query_one(LogLines)
-        if self._log_tail is None:
-            self._log_tail = LineTail(self.subject.log, from_end=LOG_BYTES)
-            log.set_lines([])
-        added = [line.decode("utf-8", errors="replace") for line in self._log_tail.read()]
-        rest = self._log_tail.unfinished[-LINE_BYTES:].decode("utf-8", errors="replace")
-        if not (added or rest or log.has_lines):
-            rest = "no line has ended yet" if self._log_tail.offset else "the trainer has written nothing"
-        log.add_lines(added, rest)
+        if self._pane == "log":
+            self.query_one(LogPane).read(self.subject.log)
 
     def sample_machine(self) -> None:
         """Sample the gauges beside the screen."""
@@ -183,17 +162,10 @@ class MonitorScreen(SteeringScreen):
         self.query_one("#notice", Line).show(self._notice(state))
         if self._pane == "plots" and self.view.lines_seen != self._lines_seen:
             added, self._lines_seen = self.view.lines_seen - self._lines_seen, self.view.lines_seen
-            self.query_one(LogLines).set_lines(list(self.view.lines), added)
+            self.query_one(LogPane).show_lines(list(self.view.lines), added)
         elif self._pane == "samples" and self.view.events_seen != self._samples_seen:
             self._samples_seen = self.view.events_seen
-            self.query_one(LogLines).set_lines(sample_lines(self.view))
-        self._show_log_state()
-
-    def _show_log_state(self) -> None:
-        log = self.query_one(LogLines)
-        what = "follows the end" if log.follows else "scrolled back: f follows the end"
-        keys = "/ search  n older  N newer  e level  w wrap"
-        self.query_one("#logstate", Line).show(f" {LEVELS[log.level]}, {what}   {keys}")
+            self.query_one(LogPane).show_lines(sample_lines(self.view))
 
     def _notice(self, state: Condition) -> str:
         ended = end_line(self.subject, state)
@@ -236,68 +208,21 @@ class MonitorScreen(SteeringScreen):
         """Switch between the plots and the trainer's own log or the sample predictions."""
         self._pane = "plots" if self._pane == name else name
         self.set_class(self._pane != "plots", "-log")
-        self._log_tail = None
         self._lines_seen = self._samples_seen = -1
-        log = self.query_one(LogLines)
-        log.show_level(0)
-        log.show_wrapped(self._pane == "samples")
+        self.query_one(LogPane).begin(wrap=self._pane == "samples")
         self.look()
+
+    def action_log(self, change: str) -> None:
+        """Search the log, or change what of it is shown and how."""
+        getattr(self.query_one(LogPane), change)()
 
     def action_scroll(self, count: int) -> None:
         """Scroll the log."""
-        self.query_one(LogLines).scroll_lines(count)
-        self._show_log_state()
-
-    def action_search(self) -> None:
-        """Type what to search for."""
-        search = self.query_one(Input)
-        search.can_focus = True
-        search.add_class("-open")
-        search.focus()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Search, and give the keys back."""
-        self._close_search()
-        self._find(event.value, older=True)
-
-    def _close_search(self) -> None:
-        search = self.query_one(Input)
-        search.remove_class("-open")
-        search.can_focus = False
-        self.set_focus(None)
-
-    def action_find(self, older: bool) -> None:
-        """Go to the next line with what was searched for."""
-        self._find(self.query_one(Input).value, older)
-
-    def _find(self, needle: str, older: bool) -> None:
-        if needle and not self.query_one(LogLines).search(plain(needle), older):
-            self.notify(f"no {'older' if older else 'newer'} line here holds {plain(needle)!r}", markup=False)
-        elif not needle:
-            self.query_one(LogLines).search("")
-        self._show_log_state()
-
-    def action_level(self) -> None:
-        """Show all lines, those of warnings and errors, or those of errors."""
-        log = self.query_one(LogLines)
-        log.show_level((log.level + 1) % len(LEVELS))
-        self._show_log_state()
-
-    def action_wrap(self) -> None:
-        """Wrap long lines or cut them."""
-        log = self.query_one(LogLines)
-        log.show_wrapped(not log.wrap)
-
-    def action_follow(self) -> None:
-        """Go to the end and stay there."""
-        self.query_one(LogLines).show_end()
-        self._show_log_state()
+        self.query_one(LogPane).scroll_rows(count)
 
     def action_leave(self) -> None:
         """Close the search, or leave as every screen of a run does."""
-        if self.query_one(Input).has_class("-open"):
-            self._close_search()
-        else:
+        if not self.query_one(LogPane).close_search():
             super().action_leave()
 
     def action_results(self) -> None:

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from backends.contract import DataError, DatasetProfile, RunFiles, RunSpec, UsageError, read_json
 from backends.data import Split, load_split
 from backends.events import EventWriter
-from backends.formats.checks import CheckRequest, check
+from backends.formats.checks import CheckRequest, check, check_data
 from backends.job import Job, fingerprint
 from backends.options import PreparationOptions, parse_settings
 from backends.registry import find_task
@@ -1012,6 +1012,21 @@ def test_evaluation_data_that_is_the_training_data_is_called_that(tmp_path: Path
     other = comma(tmp_path / "e.csv", [{**row, "label": ""} for row in rows_of(9, 100)])
     (error,) = profile_of(path, task, prepare, other).errors
     assert "none of the 9 rows" in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("log.jsonl", '{"current_steps": 5, "loss": 1.7, "learning_rate": 0.1}\n' * 3),
+        ("trainer_state.json", '[{"epoch": 1.0, "loss": 1.5, "grad_norm": 0.3}, {"epoch": 2.0, "loss": 1.0}]'),
+        ("training.log", "epoch,seconds\n1,20\n2,30\n"),
+    ],
+)
+def test_the_log_of_a_training_is_told_from_data(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert "training-log" in {each.code for each in check_data(path).warnings}
+    assert "training-log" not in {each.code for each in check_data(path, "tabular-regression").warnings}
 
 
 @pytest.mark.parametrize("sample", ["sample_submission.csv", "gender_submission.csv", None])

@@ -16,7 +16,8 @@ from forge_tui.runs.lock import take_lock
 from forge_tui.runs.status import Status, condition
 from forge_tui.runs.tail import LineTail
 from forge_tui.runs.view import CHUNK_BYTES
-from forge_tui.screens.monitor import LOG_BYTES, LOG_LINES, MonitorScreen
+from forge_tui.screens.monitor import MonitorScreen
+from forge_tui.screens.monitor_log import LOG_BYTES, LOG_LINES
 from forge_tui.widgets.loglines import LogLines
 from forge_tui.widgets.plot import Plot
 
@@ -90,7 +91,7 @@ def shown_lines(person: Any) -> list[str]:
 async def open_last(person: Any) -> MonitorScreen:
     """Open the first run of the list."""
     await person.settle()
-    await person.until(lambda: person.app.screen._runs, "the list of runs")
+    await person.until(lambda: person.app.screen.query_one("#runs").row_count, "the list of runs")
     await person.press("enter")
     screen: MonitorScreen = await person.arrive("MonitorScreen")
     return screen

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from forge_tui import cli
+
 # Sends itself a Ctrl-C at the import of the module PLACE, as a person may who is quick.
 INTERRUPTED = """
 import os, signal, sys
@@ -72,3 +74,20 @@ def test_a_reader_that_goes_away_is_no_error(home: Any) -> None:
     ended = run(home, "-m", "forge_tui", "runs", "--json", stdout=writing)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_each_command_is_found_in_the_module_that_is_loaded_for_it() -> None:
+    cli.load_commands()
+    homes = {}
+    for command in cli.app.registered_commands:
+        assert command.callback is not None
+        name = command.name or command.callback.__name__
+        homes[name] = command.callback.__module__.rpartition(".")[2]
+    assert homes == {command: module for module, commands in cli._HOMES.items() for command in commands}
+
+
+def test_a_command_loads_no_other() -> None:
+    asked = "import sys; from forge_tui import cli; cli.load_commands('tasks'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    assert "forge_tui.cli.data" in loaded
+    assert not {"forge_tui.cli.runs", "forge_tui.cli.training", "forge_tui.cli.planning"} & set(loaded)

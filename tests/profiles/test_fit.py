@@ -24,7 +24,7 @@ from profiles.fit import (
     verdict_of,
     with_margin,
 )
-from profiles.memory import GIB, MIB
+from profiles.memory import GIB, MIB, estimate_memory
 from profiles.memory_margin import Margin
 from profiles.trainer_setups import trainer_setup
 from profiles.training_setup import Training
@@ -89,6 +89,18 @@ def test_fits_only_with_the_margin() -> None:
 
 def setup_for(model: Model, method: str = "full", **settings: Any) -> Training:
     return trainer_setup(model, method, settings, on_gpu=True)
+
+
+def test_on_a_cpu_scores_are_kept_where_some_of_them_are_dropped() -> None:
+    settings = {"per_device_train_batch_size": 4, "max_length": 256}
+    bert = trainer_setup(BERT, "full", settings, on_gpu=False)
+    assert BERT.shape is not None and QWEN.shape is not None
+    scores = 12 * 4 * 12 * 256**2 * (2 * 4 + 1)  # layers, rows, heads, pairs: softmax and dropped ones, with a mask
+    kept, plain = (estimate_memory(BERT.shape, each) for each in (bert, replace(bert, attention="sdpa")))
+    assert kept is not None and plain is not None
+    assert kept.total_bytes - plain.total_bytes > scores
+    assert setup_for(BERT).attention == "sdpa"
+    assert trainer_setup(QWEN, "full", settings, on_gpu=False).attention == "sdpa"
 
 
 @pytest.mark.parametrize(("model", "method"), [(QWEN, "lora"), (BERT, "full")], ids=lambda each: str(each)[:9])
