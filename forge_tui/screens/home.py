@@ -57,6 +57,7 @@ class HomeScreen(Screen[None]):
         Binding("a", "advice", "advice", show=False, tooltip="should I train at all?", id="app.advice"),
         Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
         Binding("v", "results", "results", tooltip="what came out of the run, its mistakes to read", id="run.results"),
+        Binding("c", "compare", "compare", tooltip="curves and settings of the runs chosen by space", id="run.compare"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
         Binding("less_than_sign", "move(-1)", "sooner", key_display="<", show=False, id="queue.sooner"),
@@ -151,7 +152,8 @@ class HomeScreen(Screen[None]):
 
     def _invite(self, is_empty: bool, draft: str | None) -> None:
         """What to do next; where there are no runs, at length and in their place."""
-        told = "\n".join(next_lines(is_empty, plain(draft) if draft else None))
+        key_of = self.app.key_of  # type: ignore[attr-defined]
+        told = "\n".join(next_lines(is_empty, plain(draft) if draft else None, key_of))
         if told != self._next:
             self._next = told
             self.query_one("#next", Static).update(Text(told))
@@ -181,6 +183,22 @@ class HomeScreen(Screen[None]):
         run = self._chosen()
         if run is not None:
             self.app.open_results(run.id)  # type: ignore[attr-defined]
+
+    def action_compare(self) -> None:
+        """Lay the curves of the marked runs over each other; one marked run is compared with the chosen one."""
+        from forge_tui.screens.overlay import MOST_RUNS
+
+        table = self.query_one(RunTable)
+        marked = {run.id: run for run in table.marked}
+        if len(marked) < 2 and table.chosen is not None:
+            marked |= {table.chosen.id: table.chosen}
+        if 2 <= len(marked) <= MOST_RUNS:
+            self.app.open_overlay(list(marked))  # type: ignore[attr-defined]
+        elif len(marked) > MOST_RUNS:
+            self.notify(f"{len(marked)} runs are chosen; {MOST_RUNS} at most are told apart in one plot.", markup=False)
+        else:
+            key = self.app.key_of("run.mark", "space")  # type: ignore[attr-defined]
+            self.notify(f"Choose the runs to compare first: {key} on each of them.", markup=False)
 
     def action_new(self) -> None:
         """Open the wizard."""
