@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xgboost
 
+from backends.asked import OneByOne
 from backends.baselines import linear_table_model, majority_class
 from backends.checkpoints import checkpoint_folder, prune, read_seal, seal
 from backends.contract import DataError, write_json
@@ -354,18 +355,22 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
     """Predict each row (column name to cell) with the model of a finished run."""
     schema = json.loads((model_folder / SCHEMA_FILE).read_text(encoding="utf-8"))
     booster = xgboost.Booster(model_file=model_folder / MODEL_FILE)
+    for some in ([row] for row in rows) if isinstance(rows, OneByOne) else (list(rows),):
+        yield from _judged(booster, schema, some)
+
+
+def _judged(booster: xgboost.Booster, schema: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     known = {feature["name"] for feature in schema["features"]}
-    batch = list(rows)
-    for row in batch:
+    for row in rows:
         if not known & set(row):
             raise DataError(
                 "A row has none of the columns this model knows",
                 f"it knows {', '.join(sorted(known)[:20])}",
                 "Give the row with the column names of the training data.",
             )
-    if not batch:
+    if not rows:
         return
-    output = booster.predict(matrix_of(encode_rows(batch, schema), schema))
+    output = booster.predict(matrix_of(encode_rows(rows, schema), schema))
     if not schema["classes"]:
         for value in output:
             yield {"prediction": float(value)}

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainingArguments
 
+from backends.asked import OneByOne
 from backends.checkpoints import checkpoint_folder
 from backends.contract import DataError
 from backends.encoders import longest_input
@@ -177,7 +178,9 @@ def training_details(trainer: Trainer) -> dict[str, Any]:
 
 
 def batches(rows: Iterable[dict[str, Any]], size: int = PREDICT_BATCH) -> Iterator[list[dict[str, Any]]]:
-    """The rows in order, some at a time."""
+    """The rows in order, some at a time; those of a person who waits for each answer one by one."""
+    if isinstance(rows, OneByOne):
+        size = 1
     batch: list[dict[str, Any]] = []
     for row in rows:
         batch.append(row)

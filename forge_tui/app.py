@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from backends.contract import RunFiles
 from forge_tui.machine_watch import MachineWatch
 from forge_tui.settings import Look
 from forge_tui.themes import THEMES, theme_for
@@ -76,11 +77,21 @@ class ForgeApp(App[str]):
 
     def open_run(self, run_id: str, leaves_app: bool = False) -> None:
         """Show the live monitor of a run."""
-        from backends.contract import RunFiles
         from forge_tui.paths import runs_folder
         from forge_tui.screens.monitor import MonitorScreen
 
         self.push_screen(MonitorScreen(RunFiles(runs_folder() / run_id), leaves_app))
+
+    def open_try_it(self, files: RunFiles) -> None:
+        """Ask the model of a run; what it cannot be asked with is told."""
+        from backends.contract import ForgeError
+        from forge_tui.plain import plain
+        from forge_tui.tryit.opening import asking_screen
+
+        try:
+            self.push_screen(asking_screen(files))
+        except ForgeError as error:
+            self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
 
     def open_results(self, run_id: str) -> None:
         """Show what came out of a run, or say that it has no scores yet."""

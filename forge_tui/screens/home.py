@@ -60,6 +60,7 @@ class HomeScreen(Screen[None]):
         Binding("c", "compare", "compare", tooltip="curves and settings of the runs chosen by space", id="run.compare"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
+        Binding("u", "try_it", "try it", show=False, tooltip="ask the model of the chosen run", id="run.try"),
         Binding("less_than_sign", "move(-1)", "sooner", key_display="<", show=False, id="queue.sooner"),
         Binding("greater_than_sign", "move(1)", "later", key_display=">", show=False, id="queue.later"),
         Binding("x", "delete", "delete", id="run.delete"),
@@ -177,6 +178,14 @@ class HomeScreen(Screen[None]):
         run = self._chosen()
         if run is not None:
             self.app.open_run(run.id)  # type: ignore[attr-defined]
+
+    def action_try_it(self) -> None:
+        """Ask the model of the chosen run."""
+        from forge_tui.paths import runs_folder
+
+        run = self._chosen()
+        if run is not None:
+            self.app.open_try_it(RunFiles(runs_folder() / run.id))  # type: ignore[attr-defined]
 
     def action_results(self) -> None:
         """Show what came out of the chosen run."""

@@ -14,12 +14,14 @@ from forge_tui.plain import plain
 from forge_tui.runs.status import Condition, Status
 from forge_tui.runs.subject import Subject
 from forge_tui.screens.confirm import is_sure
+from forge_tui.tryit.room import has_model
 
 STEERING_KEYS = (
     Binding("s", "stop", "stop", tooltip="stop after this step, with a checkpoint", id="run.stop"),
     Binding("S", "stop_now", "stop now", show=False, tooltip="stop, kill after 5 s", id="run.stop_now"),
     Binding("k", "checkpoint", "checkpoint", tooltip="save a checkpoint now", id="run.checkpoint"),
     Binding("r", "resume", "resume", tooltip="go on from the last checkpoint", id="run.resume"),
+    Binding("u", "try_it", "try it", tooltip="ask the model", id="run.try"),
 )
 
 
@@ -83,6 +85,10 @@ class SteeringScreen(Screen[None]):
         except ForgeError as error:
             self.app.call_from_thread(self._tell, error)
 
+    def action_try_it(self) -> None:
+        """Ask the model of this run."""
+        self.app.open_try_it(self.files)  # type: ignore[attr-defined]
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what makes sense in the run's present state is offered."""
         alive = self.state is None or self.state.status.is_alive
@@ -91,6 +97,8 @@ class SteeringScreen(Screen[None]):
         if action == "resume":
             ended = not alive and self.state is not None and self.state.status is not Status.FINISHED
             return ended and self.subject.can_steer
+        if action == "try_it":
+            return not alive and self.subject.can_steer and has_model(self.files)
         if action == "results":
             return self.state is not None and self.state.status is Status.FINISHED and self.subject.can_steer
         if action == "info":

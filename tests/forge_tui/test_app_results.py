@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from backends.contract import RunFiles
-from forge_tui.screens.home_runs import RunTable
 
 RUN = "20260102-030405-text-classification-0a1b"
 EXIT = {"attempt": 1, "code": 0, "signal": None, "asked_to_stop": False}
@@ -69,7 +68,7 @@ def make(home: Any) -> Callable[..., RunFiles]:
 async def open_results(person: Any) -> Any:
     """From home, with the key that is told there."""
     await person.settle()
-    await person.until(lambda: person.app.screen.query_one(RunTable).chosen, "the list of runs")
+    await person.until(lambda: person.app.screen.query_one("DataTable").row_count, "the list of runs")
     await person.press("v")
     screen = await person.arrive("ResultsScreen")
     await person.settle()
@@ -161,7 +160,7 @@ def test_a_run_without_results_says_so(make: Callable[..., RunFiles], drive: Cal
 
     async def script(person: Any) -> None:
         await person.settle()
-        await person.until(lambda: person.app.screen.query_one(RunTable).chosen, "the list of runs")
+        await person.until(lambda: person.app.screen.query_one("DataTable").row_count, "the list of runs")
         await person.press("v")
         await person.see("This run has no results")
         assert type(person.app.screen).__name__ == "HomeScreen"

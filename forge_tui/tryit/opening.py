@@ -1,0 +1,26 @@
+"""Which screen asks the model of a run, and why none does."""
+
+from __future__ import annotations
+
+from textual.screen import Screen
+
+from backends.contract import ForgeError, RunFiles, UsageError, read_spec
+from backends.registry import find_task
+from forge_tui.runs.status import condition
+from forge_tui.tryit.room import has_model
+
+
+def asking_screen(files: RunFiles) -> Screen[None]:
+    """The screen for the model of a run that has ended; raises ForgeError where there is nothing to ask."""
+    from forge_tui.screens.try_it import TryItScreen
+
+    spec = read_spec(files.spec)
+    status = condition(files).status
+    if status.is_alive or not has_model(files):
+        fix = "Wait for its end." if status.is_alive else "Resume it to its end, or train again."
+        raise ForgeError(f"{spec.name} has no model yet", f"the run is {status}", fix)
+    task = find_task(spec.task)
+    if not task.is_tabular and not any(role in spec.columns for role in task.data.asked_roles):
+        why = f"nothing says which texts a model for {task.id} reads"
+        raise UsageError(f"{spec.name} cannot be asked here", why, "Ask it from the shell: forge-tui predict")
+    return TryItScreen(files, spec, task)
