@@ -231,14 +231,18 @@ class HomeScreen(Screen[None]):
         if chosen is None:
             return
         from forge_tui.planning import plan_run
+        from forge_tui.runs.remarks import start_remarks
         from forge_tui.runs.store import start_run
         from forge_tui.samples import demo_request
 
         try:
-            files = start_run(plan_run(demo_request(chosen)).spec)
+            plan = plan_run(demo_request(chosen))
+            remarks = await asyncio.to_thread(lambda: list(start_remarks(plan.device)))
+            files = start_run(plan.spec)
         except ForgeError as error:
             self._tell(error)
             return
+        self._warn(remarks)
         self.app.open_run(files.folder.name)  # type: ignore[attr-defined]
 
     @work(exclusive=True, group="action")
@@ -257,10 +261,11 @@ class HomeScreen(Screen[None]):
     async def action_resume(self) -> None:
         """Go on with the chosen run from its last checkpoint."""
         from forge_tui.runs.control import resume_run
+        from forge_tui.runs.remarks import start_remarks
 
         run = self._chosen()
-        if run is not None:
-            await self._try(resume_run, run)
+        if run is not None and await self._try(resume_run, run):
+            self._warn(await asyncio.to_thread(lambda: list(start_remarks(None))))
 
     @work(exclusive=True, group="action")
     async def action_delete(self) -> None:
@@ -281,15 +286,23 @@ class HomeScreen(Screen[None]):
         if run is not None:
             await self._try(lambda files: move(files, places), run)
 
-    async def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> None:
-        """Do it beside the screen: a start is waited for, and a large folder takes its time to go."""
+    async def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> bool:
+        """Do it beside the screen: a start is waited for, and a large folder takes its time; whether it worked."""
         from forge_tui.paths import runs_folder
 
         try:
             await asyncio.to_thread(action, RunFiles(runs_folder() / run.id))
         except ForgeError as error:
             self._tell(error)
-        self.look_at_runs()
+            return False
+        finally:
+            self.look_at_runs()
+        return True
+
+    def _warn(self, remarks: list[str]) -> None:
+        """What is to be known of a run that was started."""
+        for remark in remarks:
+            self.app.notify(plain(remark), severity="warning", markup=False)
 
     def _tell(self, error: ForgeError) -> None:
         self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
