@@ -28,7 +28,6 @@ class ForgeApp(App[str]):
     ENABLE_COMMAND_PALETTE = True
     CSS = """
     Screen { layout: vertical; }
-    Footer { height: 1; }
     Toast { width: auto; max-width: 95%; }
     ForgeApp:nocolor OptionList > .option-list--option-highlighted { text-style: bold reverse; }
     ForgeApp:nocolor DataTable > .datatable--cursor { text-style: bold reverse; }

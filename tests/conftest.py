@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from hypothesis import HealthCheck, settings
 # On a busy machine examples take long to draw and to run; neither is a fault.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+gc.set_threshold(100_000, 20, 50)  # as the command line does
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -210,6 +213,18 @@ class ForgeHome:
                 except ProcessLookupError:
                     continue
             time.sleep(0.01)
+
+
+_modules_frozen = 0
+
+
+@pytest.fixture(autouse=True)
+def imports_are_no_garbage() -> None:
+    """Leave what was imported out of further collections: each training makes one, of a second with all of PyTorch."""
+    global _modules_frozen
+    if len(sys.modules) >= _modules_frozen + 100:
+        _modules_frozen = len(sys.modules)
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

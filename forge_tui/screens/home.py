@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
@@ -25,6 +25,7 @@ from forge_tui.screens.confirm import is_sure
 from forge_tui.screens.home_runs import RunTable
 from forge_tui.screens.home_text import newest_draft, next_lines, problem_line
 from forge_tui.widgets.gpu_gauges import GpuGauges
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class HomeScreen(Screen[None]):
         yield Line("", id="problem", classes="-wrapped -none")
         yield RunTable(id="runs")
         yield Static("", id="next", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(RunTable).focus()

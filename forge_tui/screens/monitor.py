@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer
 
 from backends.contract import RunFiles
 from forge_tui.machine import MachineSample
@@ -19,6 +18,7 @@ from forge_tui.screens.monitor_log import LogPane
 from forge_tui.screens.monitor_plots import PlotGrid
 from forge_tui.screens.monitor_text import end_line, gauges_line, progress_line, sample_lines, title_line
 from forge_tui.screens.steering import STEERING_KEYS, SteeringScreen
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 
 EVENTS_SECONDS = 0.5
@@ -99,7 +99,7 @@ class MonitorScreen(SteeringScreen):
         yield Line("", id="gauges")
         yield Line("", id="notice", classes="-wrapped")
         yield LogPane(id="log")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.set_class(self._pane != "plots", "-log")

@@ -9,11 +9,11 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from backends.contract import ForgeError
 from forge_tui.questions import BACK, NEXT, PLAN, PROFILE, QUEUE, START, STAY, STEPS, Place
 from forge_tui.screens.wizard_work import WizardWork
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.question_view import QuestionView
 from forge_tui.wizard.draft import Draft, delete_draft, drafts, save_draft
@@ -75,7 +75,7 @@ class WizardScreen(Screen[None]):
         yield Line("", id="steps")
         yield QuestionView(id="question")
         yield WizardWork(self.session)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the first question; a draft comes back where it was left, data that was given is read at once."""
