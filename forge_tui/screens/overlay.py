@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from backends.contract import RunFiles
 from forge_tui.overlay_text import comparison_lines, letter_of
@@ -21,6 +21,7 @@ from forge_tui.runs.subject import RunSubject
 from forge_tui.runs.view import BOOKKEEPING
 from forge_tui.screens.monitor_plots import SMOOTHINGS
 from forge_tui.symbols import uses_ascii
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.plot import Plot
 from forge_tui.widgets.plot_canvas import Look
@@ -67,7 +68,7 @@ class OverlayScreen(Screen[None]):
         with VerticalScroll() as scroll:
             scroll.can_focus = False
             yield Static("", markup=False, id="settings")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.look()

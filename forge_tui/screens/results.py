@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from backends.contract import RunFiles
 from forge_tui.result_counts import counts_lines, counts_name
@@ -19,6 +19,7 @@ from forge_tui.result_text import result_lines
 from forge_tui.runs.results import Predictions, Results, read_predictions, read_results
 from forge_tui.runs.view import RunView
 from forge_tui.screens.monitor_plots import PlotGrid
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.mistakes import EVERYTHING, MistakeReader
 
@@ -83,7 +84,7 @@ class ResultsScreen(Screen[None]):
             yield Static("", markup=False, id="counts-text")
         yield MistakeReader(id="mistakes")
         yield PlotGrid(self._view, self.results.primary or "loss", id="curves")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.action_page(0)
