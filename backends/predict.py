@@ -34,6 +34,7 @@ def _rows() -> Iterator[dict[str, Any]]:
 
 def main(arguments: list[str]) -> int:
     """Answer each row; 0 when all are answered, 1 after an error."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a model's files are all there is
     files = RunFiles(Path(arguments[0]).resolve())
     stdout = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)  # what libraries print is talk, and must not stand among the answers
@@ -46,7 +47,8 @@ def main(arguments: list[str]) -> int:
     if ONE_BY_ONE in arguments:
         rows = OneByOne(_rows(), lambda: say({"ready": {"device": device_in_use()}}))
     try:
-        task = find_task(read_spec(files.spec).task)
+        spec = read_spec(files.spec)
+        task = find_task(spec.task, spec.strategy)
         for answer in importlib.import_module(task.module).predict(files.model, rows):
             say(answer)
     except BrokenPipeError:

@@ -19,7 +19,7 @@ def asking_screen(files: RunFiles) -> Screen[None]:
     if status.is_alive or not has_model(files):
         fix = "Wait for its end." if status.is_alive else "Resume it to its end, or train again."
         raise ForgeError(f"{spec.name} has no model yet", f"the run is {status}", fix)
-    task = find_task(spec.task)
+    task = find_task(spec.task, spec.strategy)
     if not task.is_tabular and not any(role in spec.columns for role in task.data.asked_roles):
         why = f"nothing says which texts a model for {task.id} reads"
         raise UsageError(f"{spec.name} cannot be asked here", why, "Ask it from the shell: forge-tui predict")

@@ -94,7 +94,7 @@ def test_the_plan_of_a_language_model(cli: Callable[..., Any], pairs: Path) -> N
     assert 2 * parameters < plan["disk"]["needed_bytes"] < 4 * parameters, "the download and an adapter"
     assert plan["settings"]["beta"]["value"] == 0.1
     assert {"orpo", "sft"} <= {each["strategy"] for each in plan["alternatives"]}
-    assert any("cannot train text-generation yet" in warning for warning in plan["warnings"])
+    assert any("cannot train text-generation by dpo yet" in warning for warning in plan["warnings"])
 
 
 @pytest.mark.parametrize("hardware", ["cpu", "gpu:6GiB", "gpu:2x80GiB"])
