@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
@@ -58,6 +58,7 @@ class ForgeApp(SlowLineApp):
             self.register_theme(theme)
         self.theme = theme_for(look.theme, os.environ, self.no_color)
         self.set_keymap(dict(look.keys))
+        self._own_keys = look.keys
         self._wizard_data, self._wizard, self._run_id, self._foreign_log = wizard_data, wizard, run_id, log
         self._chat = chat
         self.machine = MachineWatch()
@@ -116,6 +117,14 @@ class ForgeApp(SlowLineApp):
         else:
             self.notify("This run has no results: they are there when it has finished.", markup=False)
 
+    def open_overlay(self, run_ids: Sequence[str]) -> None:
+        """Show the curves and settings of several runs beside each other."""
+        from backends.contract import RunFiles
+        from forge_tui.paths import runs_folder
+        from forge_tui.screens.overlay import OverlayScreen
+
+        self.push_screen(OverlayScreen([RunFiles(runs_folder() / run_id) for run_id in run_ids]))
+
     def open_log(self, path: str) -> None:
         """Show the log of another trainer, which was found readable before."""
         from pathlib import Path
@@ -139,6 +148,11 @@ class ForgeApp(SlowLineApp):
             self.exit()
         self._interrupted = time.monotonic()
         self.notify("ctrl+c again leaves; runs go on, answers are kept.", timeout=_SECOND_TIME)
+
+    def key_of(self, id: str, usual: str) -> str:
+        """The key of an action as it is shown: the usual one, or that of settings.toml."""
+        key = self._own_keys.get(id, usual).partition(",")[0].strip()
+        return self.get_key_display(Binding(key, "", id=id))
 
     def action_leave(self) -> None:
         """Close the app; runs go on."""
