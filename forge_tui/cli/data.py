@@ -37,16 +37,23 @@ def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
 @app.command()
 def tasks(json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False) -> None:
     """List the tasks that can be trained, with the columns they need."""
+    from backends.formats.shapes import shapes_of
     from backends.registry import TASKS
 
     if json:
         entries = []
         for task in TASKS:
-            of_task = {key: value for key, value in asdict(task).items() if key not in ("options", "module", "data")}
-            entries.append({**asdict(task.data), **of_task})
+            own = ("options", "module", "data", "strategy", "ways")
+            of_task = {key: value for key, value in vars(task).items() if key not in own}
+            ways = {way.strategy: {"metrics": way.metrics} for way in task.ways}
+            shapes = [shape.needed for shape in shapes_of(task.data)]
+            entries.append({**asdict(task.data), **of_task, "shapes": shapes, "strategies": ways})
         show_json(entries)
         return
     show_table(
         ("task", "needs", "metric", "what for"),
-        ((task.id, ", ".join(task.roles), task.metrics[0], task.explanation) for task in TASKS),
+        (
+            (task.id, ", ".join(task.roles) or "text, or questions with answers", task.metrics[0], task.explanation)
+            for task in TASKS
+        ),
     )

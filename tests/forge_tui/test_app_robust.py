@@ -89,6 +89,8 @@ def test_home_at_rest_sends_nothing(home: Any, drive: Callable[..., Any], monkey
 
     async def script(person: Any) -> None:
         await person.see("coffee", "RAM")
+        person.app.screen.look_at_runs()
+        await person.settle()
         await person.settle()
         monkeypatch.setattr(ForgeApp, "_display", lambda app, screen, update: painted.append(update))
         for _ in range(5):
