@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 SIZE = "120x40"
 # Each would change what is painted, or make every start compile the program anew.
@@ -65,7 +66,7 @@ class Painter:
         self.pieces: list[tuple[float, int]] = []
         self._painted = b""
 
-    def __enter__(self) -> Painter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

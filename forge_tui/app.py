@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from backends.contract import RunFiles
 from forge_tui.machine_watch import MachineWatch
 from forge_tui.settings import Look
+from forge_tui.slow_line import SlowLineApp
 from forge_tui.themes import THEMES, theme_for
 
 # Seconds in which a second ctrl+c leaves.
 _SECOND_TIME = 3.0
 
 
-class ForgeApp(App[str]):
+if TYPE_CHECKING:
+    from forge_tui.tryit.conversation import Drawing
+
+
+class ForgeApp(SlowLineApp):
     """Keyboard-driven; still when nothing changes."""
 
     TITLE = "forge-tui"
@@ -45,6 +51,7 @@ class ForgeApp(App[str]):
         run_id: str | None = None,
         log: str | None = None,
         look: Look | None = None,
+        chat: tuple[str, Drawing] | None = None,
     ) -> None:
         super().__init__(ansi_color=None)
         look = look or Look()
@@ -54,16 +61,22 @@ class ForgeApp(App[str]):
         self.set_keymap(dict(look.keys))
         self._own_keys = look.keys
         self._wizard_data, self._wizard, self._run_id, self._foreign_log = wizard_data, wizard, run_id, log
+        self._chat = chat
         self.machine = MachineWatch()
         self._interrupted = 0.0
         self._clashes: set[str] = set()
+        self._broken: set[str] = set()
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
+        from forge_tui.paths import runs_folder
         from forge_tui.screens.home import HomeScreen
 
         self.push_screen(HomeScreen())
-        if self._foreign_log is not None:
+        if self._chat is not None:
+            run_id, drawing = self._chat
+            self.open_try_it(RunFiles(runs_folder() / run_id), drawing, leaves_app=True)
+        elif self._foreign_log is not None:
             self.open_log(self._foreign_log)
         elif self._run_id is not None:
             self.open_run(self._run_id, leaves_app=True)
@@ -81,14 +94,14 @@ class ForgeApp(App[str]):
 
         self.push_screen(MonitorScreen(RunFiles(runs_folder() / run_id), leaves_app))
 
-    def open_try_it(self, files: RunFiles) -> None:
+    def open_try_it(self, files: RunFiles, drawing: Drawing | None = None, leaves_app: bool = False) -> None:
         """Ask the model of a run; what it cannot be asked with is told."""
         from backends.contract import ForgeError
         from forge_tui.plain import plain
         from forge_tui.tryit.opening import asking_screen
 
         try:
-            self.push_screen(asking_screen(files))
+            self.push_screen(asking_screen(files, drawing, leaves_app))
         except ForgeError as error:
             self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
 
@@ -156,6 +169,20 @@ class ForgeApp(App[str]):
             self._clashes.update(ids)
             told = "another action has this key here, see [keys] in settings.toml"
             self.notify(f"{', '.join(ids)}: {told}", markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Work beside a screen that failed is told, once, and ends neither the app nor a run; all else ends the app."""
+        cause = error.error if isinstance(error, WorkerFailed) else None
+        if cause is None or not self.is_running:
+            super()._handle_exception(error)
+            return
+        from forge_tui.broken import broken_lines
+        from forge_tui.screens.text import TextScreen
+
+        told = f"{type(cause).__name__}: {cause}"
+        if told not in self._broken:
+            self._broken.add(told)
+            self.push_screen(TextScreen("Something failed here", broken_lines(cause)))
 
     def action_show_terms(self) -> None:
         """Explain the words of the present screen, and all others."""

@@ -120,7 +120,7 @@ class HomeScreen(Screen[None]):
         if self._is_on_top():
             self.look_at_machine()
 
-    @work(thread=True, exclusive=True, group="runs", exit_on_error=False)
+    @work(thread=True, exclusive=True, group="runs")
     def look_at_runs(self) -> None:
         """Read the run folders beside the screen, which never waits for a disk."""
         found = list_runs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -25,6 +26,7 @@ EVENTS_SECONDS = 0.5
 LOG_SECONDS = 0.25
 GAUGE_SECONDS = 2.0
 PIECE_SECONDS = 0.01
+FRAME_SECONDS = 0.25
 
 
 class MonitorScreen(SteeringScreen):
@@ -87,6 +89,7 @@ class MonitorScreen(SteeringScreen):
         self._loads: deque[float | None] = deque(maxlen=HISTORY)
         self._sample: MachineSample | None = None
         self._catching_up = False
+        self._shown_at = 0.0
         self._status: Status | None = None
         self._pane = "log" if self.subject.is_text else "plots"
         self._lines_seen = self._samples_seen = self._plotted = self._noticed = -1
@@ -103,7 +106,9 @@ class MonitorScreen(SteeringScreen):
 
     def on_mount(self) -> None:
         self.set_class(self._pane != "plots", "-log")
-        self.look()
+        self.state = self.subject.look()
+        self._show(self.state)
+        self.call_after_refresh(self.look)  # a long log is read when the screen stands there
         self.set_interval(EVENTS_SECONDS, self.look)
         self.set_interval(LOG_SECONDS, self._read_log)
         if self.subject.can_steer:
@@ -120,14 +125,23 @@ class MonitorScreen(SteeringScreen):
             self.history.look()
         self._read_log()
         self._show(self.state)
-        if behind and not self._catching_up:
-            # A timer: a message to itself would be answered before any key.
-            self._catching_up = True
-            self.set_timer(PIECE_SECONDS, self._look_on)
+        self._shown_at = monotonic()
+        if behind:
+            self._catch_up()
 
-    def _look_on(self) -> None:
+    def _catch_up(self) -> None:
+        """Read on soon, by a timer: a message to itself would be answered before any key."""
+        if not self._catching_up:
+            self._catching_up = True
+            self.set_timer(PIECE_SECONDS, self._read_on)
+
+    def _read_on(self) -> None:
+        """Read the next piece; not every piece of a long log is worth a frame."""
         self._catching_up = False
-        self.look()
+        if monotonic() < self._shown_at + FRAME_SECONDS and self.view.read_more():
+            self._catch_up()
+        else:
+            self.look()
 
     def _read_log(self) -> None:
         if self._pane == "log":

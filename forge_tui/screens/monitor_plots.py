@@ -39,8 +39,11 @@ class PlotGrid(Grid):
         self.baseline: tuple[str, dict[str, float]] | None = None
 
     def compose(self) -> ComposeResult:
-        for name in self.IDS:
-            yield Plot("loss" if name == "loss" else self._primary, ascii=uses_ascii(), id=name)
+        """The two plots that every size has room for; others are made when there is something to show in them."""
+        yield from map(self._plot, self.IDS[:2])
+
+    def _plot(self, name: str) -> Plot:
+        return Plot("loss" if name == "loss" else self._primary, ascii=uses_ascii(), id=name)
 
     def metric_names(self) -> list[str]:
         """The metrics that have a curve, the primary one first, bookkeeping last."""
@@ -60,7 +63,14 @@ class PlotGrid(Grid):
         self.styles.grid_size_columns = min(across, count)
         self.styles.grid_size_rows = -(-count // min(across, count))
         shown = [names[(self._first + at) % len(names)] for at in range(min(count - 1, len(names)))] if names else []
-        for at, plot in enumerate(self.query(Plot)):
+        plots = list(self.query(Plot))
+        if len(plots) < count:
+            made = [self._plot(name) for name in self.IDS[len(plots) : count]]
+            for plot in made:
+                plot.logarithmic, plot.cursor = plots[0].logarithmic, plots[0].cursor
+            self.mount(*made)
+            plots += made
+        for at, plot in enumerate(plots):
             plot.display = at < count
             if at == 0:
                 self._show_losses(plot)
@@ -136,7 +146,7 @@ class PlotGrid(Grid):
             self.show_whole()
             return
         low = min(max(whole.low, middle - span / 2), whole.high - span)
-        self._view.draw(replace(self._view.drawing, part=(low, low + span)))
+        self._show_part((low, low + span))
 
     def pan(self, share: float) -> None:
         """Move the part that is shown by a share of its width."""
@@ -145,12 +155,18 @@ class PlotGrid(Grid):
             return
         span = part[1] - part[0]
         low = min(max(whole.low, part[0] + share * span), max(whole.low, whole.high - span))
-        self._view.draw(replace(self._view.drawing, part=(low, low + span)))
+        self._show_part((low, low + span))
 
     def show_whole(self) -> None:
         """Show all of the run again, without a cursor."""
-        self._set_cursor(None)
-        self._view.draw(replace(self._view.drawing, part=None))
+        for plot in self.query(Plot):
+            plot.cursor = None
+        self._show_part(None)
+
+    def _show_part(self, part: tuple[float, float] | None) -> None:
+        """What is known of it at once, in full as soon as the log was read again."""
+        self._view.draw(replace(self._view.drawing, part=part))
+        self.show_curves()
 
     def _set_cursor(self, x: float | None) -> None:
         for plot in self.query(Plot):

@@ -97,7 +97,7 @@ class ResultsScreen(Screen[None]):
             self.query_one("#result-text", Static).update(Text("\n".join(result_lines(self.results, width))))
             self.query_one("#counts-text", Static).update(Text("\n".join(counts_lines(self.results, width))))
 
-    @work(thread=True, exclusive=True, group="predictions", exit_on_error=False)
+    @work(thread=True, exclusive=True, group="predictions")
     def _read_predictions(self) -> None:
         """Read the rows beside the screen."""
         self.post_message(self.PredictionsRead(read_predictions(self.files)))

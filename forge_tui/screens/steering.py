@@ -57,7 +57,7 @@ class SteeringScreen(Screen[None]):
         if self._is_alive() and await is_sure(self.app, "Stop now? What does not stop within 5 s is killed."):
             self._stop_now()
 
-    @work(thread=True, exclusive=True, group="stop", exit_on_error=False)
+    @work(thread=True, exclusive=True, group="stop")
     def _stop_now(self) -> None:
         """Beside the screen: without a supervisor it waits five seconds."""
         from forge_tui.runs.control import request_stop
@@ -75,7 +75,7 @@ class SteeringScreen(Screen[None]):
         if await self._try(request_checkpoint):
             self.notify("a checkpoint follows after this step", timeout=3, markup=False)
 
-    @work(thread=True, exclusive=True, group="resume", exit_on_error=False)
+    @work(thread=True, exclusive=True, group="resume")
     def action_resume(self) -> None:
         """Start the next attempt; waiting for its first sign is no work for the screen."""
         from forge_tui.runs.control import resume_run

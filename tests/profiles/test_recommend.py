@@ -516,10 +516,10 @@ def test_trying_without_answers_to_check_is_warned_of() -> None:
 
 
 def test_a_detector_that_has_no_room_for_a_picture_is_not_offered() -> None:
-    found = recommended("object-detection", 4)
+    found = recommended("object-detection", 2)
     offered = [each.model.id for each in found.alternatives if each.model is not None]
     assert found.settings["per_device_train_batch_size"].value == 1
-    assert "ustc-community/dfine-xlarge-coco" not in offered and "ustc-community/dfine-small-coco" in offered
+    assert "ustc-community/dfine-xlarge-coco" not in offered and "ustc-community/dfine-nano-coco" in offered
 
 
 def test_advice_and_size_of_a_model_that_was_chosen() -> None:
