@@ -19,12 +19,11 @@ from forge_tui.settings import Look
 from forge_tui.slow_line import SlowLineApp
 from forge_tui.themes import THEMES, theme_for
 
-# Seconds in which a second ctrl+c leaves.
-_SECOND_TIME = 3.0
-
-
 if TYPE_CHECKING:
     from forge_tui.tryit.conversation import Drawing
+
+# Seconds in which a second ctrl+c leaves.
+_SECOND_TIME = 3.0
 
 
 class ForgeApp(SlowLineApp):

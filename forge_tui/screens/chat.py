@@ -10,20 +10,18 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.message import Message
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from backends.contract import ForgeError, RunFiles, RunSpec
 from backends.registry import TaskData
 from forge_tui.formatting import duration
-from forge_tui.machine import MachineSample
 from forge_tui.plain import plain
 from forge_tui.runs.backend_process import error_in
+from forge_tui.screens.asking import AskingScreen
 from forge_tui.tryit.conversation import Drawing, Exchange, messages_of, save_conversation, transcript
-from forge_tui.tryit.room import Room, find_room, weight_bytes
-from forge_tui.tryit.session import ModelSession, State, Told
+from forge_tui.tryit.session import State
 from forge_tui.widgets.ask_field import AskField
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.next_tokens import NextTokens
 
@@ -31,7 +29,7 @@ _PAINT_SECONDS = 0.15
 _LAST_KEYS = frozenset(("done", "candidates", "problem"))
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(AskingScreen):
     """The model lives in a process of its own; no key ever waits for it."""
 
     DEFAULT_CSS = """
@@ -62,38 +60,18 @@ class ChatScreen(Screen[None]):
         Binding("escape", "leave", "back", tooltip="stop the answer, or go back", id="chat.leave"),
     ]
 
-    class Heard(Message):
-        """The model's process said something."""
-
-        def __init__(self, number: int, told: Told) -> None:
-            super().__init__()
-            self.number, self.told = number, told
-
-    class RoomFound(Message):
-        """What the model needs and what is free."""
-
-        def __init__(self, room: Room | ForgeError) -> None:
-            super().__init__()
-            self.room = room
-
     def __init__(
         self, files: RunFiles, spec: RunSpec, data: TaskData, drawing: Drawing | None = None, leaves_app: bool = False
     ) -> None:
-        super().__init__()
-        self._files, self._spec, self._data, self._leaves_app = files, spec, data, leaves_app
+        super().__init__(files, data.is_tabular, ("backends.chat",), _LAST_KEYS)
+        self._spec, self._leaves_app = spec, leaves_app
         self._drawing = drawing or Drawing()
-        self._session = ModelSession(
-            files, lambda number, told: self.post_message(self.Heard(number, told)), ("backends.chat",), _LAST_KEYS
-        )
         self._talk: list[Exchange] = []
         self._asks_before = False  # who is at work: the model from before the training
         self._chosen: list[int] | None = None
-        self._room: Room | None = None
-        self._wrong: ForgeError | None = None
         self._speed = ""
         self._place = 0
         self._painted = 0.0
-        self._shown_state: State | None = None
         self._ends: set[str] = set()
         self._is_told_to_stop = False
 
@@ -107,53 +85,20 @@ class ChatScreen(Screen[None]):
                 yield Static("", id="said_before", markup=False)
         yield NextTokens()
         yield AskField(placeholder="say something; ctrl+j for a new line")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(AskField).focus()
         self.set_interval(_PAINT_SECONDS, self._tick)
-        self.app.machine.look(self._machine_looked)  # type: ignore[attr-defined]
-
-    def on_unmount(self) -> None:
-        """No process outlives this screen."""
-        self._session.stop()
-
-    # --- loading -----------------------------------------------------------------------------------------------------
-
-    def _machine_looked(self, sample: MachineSample) -> None:
-        """Called in the thread of the watch."""
-        room: Room | ForgeError
-        try:
-            room = find_room(weight_bytes(self._files.model), self._data.is_tabular, sample.hardware)
-        except OSError as error:
-            room = ForgeError("The model's files cannot be read", str(error), "Look at: forge-tui show RUN")
-        self.post_message(self.RoomFound(room))
-
-    def on_chat_screen_room_found(self, message: RoomFound) -> None:
-        if isinstance(message.room, ForgeError):
-            self._fail(message.room)
-            return
-        self._room = message.room
-        self._session.variables = message.room.variables
-        if message.room.fits is False:
-            fix = "Free memory, or press ctrl+l to load it all the same."
-            self._fail(ForgeError("The model does not fit", message.room.sentence, fix))
-            return
-        self.action_load()
-
-    def action_load(self) -> None:
-        """Load the model."""
-        self._wrong = None
-        self._session.load()
-        self._show_state()
+        self.find_room()
 
     # --- what the model says -----------------------------------------------------------------------------------------
 
-    def on_chat_screen_heard(self, message: Heard) -> None:
-        heard = self._session.hear(message.number, message.told)
+    def on_asking_screen_heard(self, message: AskingScreen.Heard) -> None:
+        heard = self.session.hear(message.number, message.told)
         if isinstance(heard, ForgeError):
             self._end_answer("stopped")
-            self._fail(heard)
+            self.fail(heard)
             return
         told = dict(heard or {})
         if "text" in told and "candidates" not in told:
@@ -165,8 +110,8 @@ class ChatScreen(Screen[None]):
             self._done(told["done"])
         elif "problem" in told:
             self._end_answer("stopped")
-            self._wrong = error_in({"error": told["problem"]})
-        self._show_state()
+            self.wrong = error_in({"error": told["problem"]})
+        self.show_state()
 
     def _add(self, text: str) -> None:
         last = self._talk[-1]
@@ -196,32 +141,28 @@ class ChatScreen(Screen[None]):
         self._choose_no_more()
         self._show_talk()
 
-    def _fail(self, error: ForgeError) -> None:
-        self._wrong = error
-        self._show_state()
-
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def _send(self, kind: str, base: bool = False) -> None:
         past = [*self._talk[:-1], replace(self._talk[-1], why="")]
-        system = self._drawing.system if self._session.ready.get("chats", True) else ""
+        system = self._drawing.system if self.session.ready.get("chats", True) else ""
         question = {"messages": messages_of(system, past), "settings": self._drawing.sampling(), "base": base}
         if not base:
             question["so_far"] = self._chosen or []
         self._is_told_to_stop = False
-        self._session.ask({kind: question})
+        self.session.ask({kind: question})
 
     @on(AskField.Asked)
     def _asked(self, event: AskField.Asked) -> None:
         event.stop()
         if self._begin():
             self._send("ask")
-            self._show_state()
+            self.show_state()
 
     def _begin(self) -> bool:
         """Take what is typed as the next question; whether there is one, and nobody is at work."""
         field = self.query_one(AskField)
-        is_busy = self._session.state is State.ASKING or self._session.has_question or self._chosen is not None
+        is_busy = self.session.state is State.ASKING or self.session.has_question or self._chosen is not None
         if is_busy or not field.text.strip():
             told = "The model is at an answer; esc stops it." if is_busy else "Type something first."
             self.notify(told, timeout=3, markup=False)
@@ -229,7 +170,7 @@ class ChatScreen(Screen[None]):
         self._talk.append(Exchange(field.text))
         self._place = len(self._talk)
         field.load_text("")
-        self._wrong = None
+        self.wrong = None
         self._show_talk()
         return True
 
@@ -247,7 +188,7 @@ class ChatScreen(Screen[None]):
         if self._begin():
             self._chosen = []
             self._send("next")
-            self._show_state()
+            self.show_state()
 
     def _show_candidates(self, text: str, candidates: Any) -> None:
         self._talk[-1] = replace(self._talk[-1], answer=text)
@@ -261,11 +202,11 @@ class ChatScreen(Screen[None]):
     @on(NextTokens.OptionSelected)
     def _token_taken(self, event: NextTokens.OptionSelected) -> None:
         event.stop()
-        if self._chosen is None or self._session.state is State.ASKING or event.option_id is None:
+        if self._chosen is None or self.session.state is State.ASKING or event.option_id is None:
             return
         if event.option_id in self._ends:
             self._end_answer("end")
-            self._show_state()
+            self.show_state()
             return
         self._chosen.append(int(event.option_id))
         self._send("next")
@@ -273,10 +214,10 @@ class ChatScreen(Screen[None]):
     @on(NextTokens.GoOn)
     def _go_on(self, event: NextTokens.GoOn) -> None:
         event.stop()
-        if self._chosen is not None and self._session.state is State.READY:
+        if self._chosen is not None and self.session.state is State.READY:
             self._send("ask")
             self._choose_no_more()
-            self._show_state()
+            self.show_state()
 
     def _choose_no_more(self) -> None:
         if self._chosen is not None:
@@ -287,40 +228,32 @@ class ChatScreen(Screen[None]):
     # --- showing -----------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        if self._session.state is State.ASKING:
+        if self.session.state is State.ASKING:
             self._show_talk()
-        if self._session.state in (State.LOADING, State.ASKING) and time.monotonic() - self._painted >= 1:
+        if self.session.state in (State.LOADING, State.ASKING) and time.monotonic() - self._painted >= 1:
             self._painted = time.monotonic()
-            self._show_state()
+            self.show_state()
 
     def _show_talk(self) -> None:
         for pane, said, before in (("#now", "#said", False), ("#past", "#said_before", True)):
             self.query_one(said, Static).update(transcript(self._talk, before))
             self.query_one(pane).scroll_end(animate=False)
 
-    def _show_state(self) -> None:
-        session, line = self._session, self.query_one("#state", Line)
-        line.set_class(self._wrong is not None, "-wrong")
-        room = self._room.sentence if self._room is not None else ""
-        if self._wrong is not None:
-            told = f"✗ {self._wrong.what}: {self._wrong.why}  → {self._wrong.fix}"
-        elif self._chosen is not None:
-            told = f"choose the next token; {self._drawing.told}; esc ends the answer here"
-        elif session.state is State.READY:
+    def state_line(self) -> str:
+        """What is going on, in one line."""
+        session = self.session
+        if self._chosen is not None:
+            return f"choose the next token; {self._drawing.told}; esc ends the answer here"
+        if session.state is State.READY:
             kind = "" if session.ready.get("chats", True) else "goes on with texts, no chat; "
-            told = "; ".join(filter(None, [f"{kind}ready on {session.device}", self._drawing.told, self._speed]))
-        elif session.state is State.ABSENT:
-            told = f"not loaded: enter asks and loads it again; {room}"
-        elif session.state is State.LOADING:
-            told = f"loading the model … {duration(session.seconds)}; {room}"
-        else:
-            who = "the model from before is answering" if self._asks_before else "answering"
-            stops = "esc again ends the model too" if self._is_told_to_stop else "esc stops it"
-            told = f"{who} … {duration(session.seconds)}; {stops}"
-        line.show(told)
-        if session.state is not self._shown_state:
-            self._shown_state = session.state
-            self.refresh_bindings()
+            return "; ".join(filter(None, [f"{kind}ready on {session.device}", self._drawing.told, self._speed]))
+        if session.state is State.ABSENT:
+            return f"not loaded: enter asks and loads it again; {self.room_told}"
+        if session.state is State.LOADING:
+            return f"loading the model … {duration(session.seconds)}; {self.room_told}"
+        who = "the model from before is answering" if self._asks_before else "answering"
+        stops = "esc again ends the model too" if self._is_told_to_stop else "esc stops it"
+        return f"{who} … {duration(session.seconds)}; {stops}"
 
     # --- keys --------------------------------------------------------------------------------------------------------
 
@@ -331,15 +264,13 @@ class ChatScreen(Screen[None]):
 
         changed = await self.app.push_screen_wait(ChatSettingsScreen(self._drawing))
         self._drawing = changed or self._drawing
-        self._show_state()
+        self.show_state()
 
     def action_both(self) -> None:
         """Ask the model from before the training too, beside the other, or no more."""
-        if not self._session.ready.get("base"):
+        if not self.session.ready.get("base"):
             told = (
-                "The model must be loaded first."
-                if not self._session.ready
-                else "A model from random weights has none."
+                "The model must be loaded first." if not self.session.ready else "A model from random weights has none."
             )
             self.notify(told, timeout=4, markup=False)
             return
@@ -349,7 +280,7 @@ class ChatScreen(Screen[None]):
     def action_save(self) -> None:
         """Append the conversation to the training rows of this run."""
         try:
-            path, rows = save_conversation(self._files.folder.name, self._drawing.system, self._talk)
+            path, rows = save_conversation(self.files.folder.name, self._drawing.system, self._talk)
         except ForgeError as error:
             self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
             return
@@ -357,12 +288,12 @@ class ChatScreen(Screen[None]):
 
     def action_restart(self) -> None:
         """Forget what was said."""
-        if self._session.state is State.ASKING or self._chosen is not None:
+        if self.session.state is State.ASKING or self._chosen is not None:
             self.notify("The model is at an answer; esc stops it.", timeout=3, markup=False)
             return
-        self._talk, self._place, self._speed, self._wrong = [], 0, "", None
+        self._talk, self._place, self._speed, self.wrong = [], 0, "", None
         self._show_talk()
-        self._show_state()
+        self.show_state()
 
     def action_read(self, pages: int) -> None:
         """Scroll the conversation."""
@@ -372,22 +303,18 @@ class ChatScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """Stop the answer; without one, go back."""
-        if self._session.state is State.ASKING and not self._is_told_to_stop:
+        if self.session.state is State.ASKING and not self._is_told_to_stop:
             self._is_told_to_stop = True
-            self._session.interrupt()
-            self._show_state()
-        elif self._session.state is State.ASKING:  # it does not listen, as while another model is loaded
-            self._session.stop()
+            self.session.interrupt()
+            self.show_state()
+        elif self.session.state is State.ASKING:  # it does not listen, as while another model is loaded
+            self.session.stop()
             self._end_answer("stopped")
-            self._show_state()
+            self.show_state()
         elif self._chosen is not None:
             self._end_answer("stopped")
-            self._show_state()
+            self.show_state()
         elif self._leaves_app:
             self.app.exit()
         else:
             self.dismiss()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Loading is offered while nothing is loaded."""
-        return self._session.state is State.ABSENT if action == "load" else True

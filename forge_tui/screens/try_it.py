@@ -10,20 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Static
 
 from backends.contract import ForgeError, RunFiles, RunSpec
 from backends.registry import Task
 from forge_tui.formatting import duration
-from forge_tui.machine import MachineSample
 from forge_tui.plain import plain
 from forge_tui.runs.backend_process import LineProcess
+from forge_tui.screens.asking import AskingScreen
 from forge_tui.tryit.answers import answer_text, expected_line
 from forge_tui.tryit.form import form_of
-from forge_tui.tryit.room import Room, find_room, weight_bytes
 from forge_tui.tryit.samples import NO_SAMPLE, ROWS, Sample, Samples, too_large
-from forge_tui.tryit.session import ModelSession, State, Told
+from forge_tui.tryit.session import State, Told
 from forge_tui.widgets.ask_field import AskField
 from forge_tui.widgets.ask_form import AskForm
 from forge_tui.widgets.key_line import KeyLine
@@ -42,7 +40,7 @@ class _Question:
     answer: Any = None
 
 
-class TryItScreen(Screen[None]):
+class TryItScreen(AskingScreen):
     """The model lives in a process of its own for as long as this screen does; no key ever waits for it."""
 
     DEFAULT_CSS = """
@@ -75,13 +73,6 @@ class TryItScreen(Screen[None]):
         Binding("escape", "leave", "back", tooltip="stop the answer, or go back", id="try.leave"),
     ]
 
-    class Heard(Message):
-        """The model's process said something."""
-
-        def __init__(self, number: int, told: Told) -> None:
-            super().__init__()
-            self.number, self.told = number, told
-
     class RowHeard(Message):
         """A held-out row came, or why there is none."""
 
@@ -89,29 +80,18 @@ class TryItScreen(Screen[None]):
             super().__init__()
             self.told = told
 
-    class RoomFound(Message):
-        """What the model needs and what is free; an error where its files cannot be looked at."""
-
-        def __init__(self, room: Room | ForgeError) -> None:
-            super().__init__()
-            self.room = room
-
     def __init__(self, files: RunFiles, spec: RunSpec, task: Task) -> None:
-        super().__init__()
-        self._files, self._spec, self._learned = files, spec, task
+        super().__init__(files, task.is_tabular)
+        self._spec, self._learned = spec, task
         self._form = form_of(files, spec, task)
-        self._session = ModelSession(files, lambda number, told: self.post_message(self.Heard(number, told)))
         self._samples = Samples()
         self._rows: LineProcess | None = None
-        self._room: Room | None = None
-        self._wrong: ForgeError | None = None
         self._current = _Question(("",) * len(self._form.fields))
         self._history: list[_Question] = []
         self._draft = self._current
         self._place = 0
         self._loaded_in: float | None = None
         self._wants_sample = False
-        self._shown_state: State | None = None
 
     def compose(self) -> ComposeResult:
         yield Line(f"Try it: {self._spec.name} · {self._learned.id}", id="title")
@@ -126,100 +106,59 @@ class TryItScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(AskForm).focus_first()
-        self._samples.problem = too_large(self._files)
+        self._samples.problem = too_large(self.files)
         if self._samples.problem is None:
-            arguments = ("backends.held_out_rows", str(self._files.folder), str(ROWS))
+            arguments = ("backends.held_out_rows", str(self.files.folder), str(ROWS))
             self._rows = LineProcess(
-                self._files,
+                self.files,
                 arguments,
                 lambda told: self.post_message(self.RowHeard(told)),
                 {"CUDA_VISIBLE_DEVICES": ""},
             )
         self.set_interval(_TICK_SECONDS, self._tick)
-        self.app.machine.look(self._machine_looked)  # type: ignore[attr-defined]
+        self.find_room()
 
     def on_unmount(self) -> None:
-        """No process outlives this screen."""
-        self._session.stop()
+        """No held-out row is wanted any more."""
         if self._rows is not None:
             self._rows.end()
 
     # --- loading -----------------------------------------------------------------------------------------------------
 
-    def _machine_looked(self, sample: MachineSample) -> None:
-        """Called in the thread of the watch."""
-        room: Room | ForgeError
-        try:
-            room = find_room(weight_bytes(self._files.model), self._learned.is_tabular, sample.hardware)
-        except OSError as error:
-            room = ForgeError("The model's files cannot be read", str(error), "Look at: forge-tui show RUN")
-        self.post_message(self.RoomFound(room))
-
-    def on_try_it_screen_room_found(self, message: RoomFound) -> None:
-        if isinstance(message.room, ForgeError):
-            self._fail(message.room)
-            return
-        self._room = message.room
-        self._session.variables = message.room.variables
-        if message.room.fits is False:
-            fix = "Free memory, or press ctrl+l to load it all the same."
-            self._fail(ForgeError("The model does not fit", message.room.sentence, fix))
-            return
-        self.action_load()
-
-    def action_load(self) -> None:
-        """Load the model."""
-        self._wrong = None
-        self._session.load()
-        self._show_state()
-
-    def on_try_it_screen_heard(self, message: Heard) -> None:
-        was, seconds = self._session.state, self._session.seconds
-        heard = self._session.hear(message.number, message.told)
-        if was is State.LOADING and self._session.state is not State.ABSENT:
+    def on_asking_screen_heard(self, message: AskingScreen.Heard) -> None:
+        was, seconds = self.session.state, self.session.seconds
+        heard = self.session.hear(message.number, message.told)
+        if was is State.LOADING and self.session.state is not State.ABSENT:
             self._loaded_in = seconds
         if isinstance(heard, ForgeError):
-            self._fail(heard)
+            self.fail(heard)
         elif heard is not None:
             self._current = replace(self._history[-1], answer=heard)
             self._history[-1] = self._current
             self._show_answer()
-        self._show_state()
-
-    def _fail(self, error: ForgeError) -> None:
-        self._wrong = error
-        self._show_state()
+        self.show_state()
 
     def _tick(self) -> None:
-        if self._session.state in (State.LOADING, State.ASKING):
-            self._show_state()
+        if self.session.state in (State.LOADING, State.ASKING):
+            self.show_state()
 
-    def _show_state(self) -> None:
-        session = self._session
-        line = self.query_one("#state", Line)
-        line.set_class(self._wrong is not None, "-wrong")
-        room = self._room.sentence if self._room is not None else ""
-        if self._wrong is not None:
-            told = f"✗ {self._wrong.what}: {self._wrong.why}  → {self._wrong.fix}"
-        elif session.state is State.READY:
+    def state_line(self) -> str:
+        """What is going on, in one line."""
+        session = self.session
+        if session.state is State.READY:
             took = f", loaded in {duration(self._loaded_in)}" if self._loaded_in is not None else ""
-            told = f"ready on {session.device}{took}"
-        elif session.state is State.ABSENT:
-            told = f"not loaded: enter asks and loads it again; {room}"
-        else:
-            told = f"{session.state} … {duration(session.seconds)}"
-            told += f"; {room}" if session.state is State.LOADING else "; esc stops it"
-            told += "; asked as soon as it is loaded" if session.has_question else ""
-        line.show(told)
-        if session.state is not self._shown_state:
-            self._shown_state = session.state
-            self.refresh_bindings()
+            return f"ready on {session.device}{took}"
+        if session.state is State.ABSENT:
+            return f"not loaded: enter asks and loads it again; {self.room_told}"
+        told = f"{session.state} … {duration(session.seconds)}"
+        told += f"; {self.room_told}" if session.state is State.LOADING else "; esc stops it"
+        return told + ("; asked as soon as it is loaded" if session.has_question else "")
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def on_ask_form_asked(self, message: AskForm.Asked) -> None:
         message.stop()
-        if self._session.state is State.ASKING or self._session.has_question:
+        if self.session.state is State.ASKING or self.session.has_question:
             self.notify("The model is at a question; esc stops it.", timeout=3, markup=False)
             return
         texts = self.query_one(AskForm).texts
@@ -234,10 +173,10 @@ class TryItScreen(Screen[None]):
         self._history.append(_Question(tuple(texts), sample, dict(zip(self._roles, texts, strict=True))))
         self._place = len(self._history) - 1
         self._current = self._history[-1]
-        self._wrong = None
-        self._session.ask(row)
+        self.wrong = None
+        self.session.ask(row)
         self._show_answer()
-        self._show_state()
+        self.show_state()
 
     @property
     def _roles(self) -> list[str]:
@@ -270,7 +209,7 @@ class TryItScreen(Screen[None]):
 
     def on_ask_field_reached(self, message: AskField.Reached) -> None:
         message.stop()
-        if self._session.state is State.ASKING or self._session.has_question:
+        if self.session.state is State.ASKING or self.session.has_question:
             return
         if self._place == len(self._history) and message.places > 0:
             return
@@ -321,12 +260,8 @@ class TryItScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """Stop the answer that is awaited; without one, go back."""
-        if self._session.state is State.ASKING:
-            self._session.stop()
-            self._show_state()
+        if self.session.state is State.ASKING:
+            self.session.stop()
+            self.show_state()
         else:
             self.dismiss()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Loading is offered while nothing is loaded."""
-        return self._session.state is State.ABSENT if action == "load" else True

@@ -336,3 +336,41 @@ def test_the_command_opens_the_chat(make: Any, drive: Any) -> None:
 
     app = drive(script, chat=(RUN, Drawing(greedy=True)))
     assert app.return_code == 0
+
+
+def test_ctrl_c_in_a_pipe_ends_the_answer_and_then_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    from forge_tui.cli.chatting import _write_answer
+
+    sent: list[Any] = []
+    lines: Any = iter([{"text": "On and"}, KeyboardInterrupt, {"text": " on"}, done("stopped")])
+
+    class Heard:
+        def get(self) -> Any:
+            line = next(lines)
+            if line is KeyboardInterrupt:
+                raise KeyboardInterrupt
+            return line
+
+    class Process:
+        def send(self, line: Any) -> None:
+            sent.append(line)
+
+    heard: Any = Heard()
+    assert _write_answer(Process(), heard) == "On and on"
+    assert sent == [{"stop": True}] and capsys.readouterr().out == "On and on\n"
+
+
+def test_ctrl_c_between_two_answers_ends_the_command(
+    make: Any, home: Any, cli: Any, monkeypatch: Any, wait: Any
+) -> None:
+    class Interrupted:
+        def isatty(self) -> bool:
+            return False
+
+        def __iter__(self) -> Any:
+            raise KeyboardInterrupt
+
+    make()
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+    assert cli("chat", "notes").code == 130
+    wait(lambda: not home.processes(), "the end of the processes")

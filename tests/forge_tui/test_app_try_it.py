@@ -367,7 +367,7 @@ def test_escape_stops_an_answer_and_the_next_question_loads_again(make: Any, dri
         (files.folder / "go answering").touch()
         await person.press("enter")
         await person.see("> billing")
-        assert screen._session.state is State.READY
+        assert screen.session.state is State.READY
 
     drive(script)
     wait(lambda: not models(home), "the end of the model's process")
@@ -434,7 +434,7 @@ def test_what_does_not_fit_is_loaded_only_when_asked_for(
     async def script(person: Any) -> None:
         screen = await open_it(person)
         await person.see("✗ The model does not fit: needs about 1.1 GiB; free in main memory: 0.2 GiB", "ctrl+l")
-        assert screen._session.state is State.ABSENT
+        assert screen.session.state is State.ABSENT
         await person.press("ctrl+l")
         await person.see("ready on CPU")
 
