@@ -15,6 +15,10 @@ MAP_HELP = "Which column plays which role, as role=column; repeat for each role.
 PREPARE_HELP = "How rows are chosen and divided, as name=value (see docs/data.md); repeatable."
 
 
+# What is told of a task beside its data; its backend and its options are no matter of scripts.
+_TOLD = ("methods", "models", "default_model", "accepts_model_folder", "metrics", "starts_pretrained")
+
+
 def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
     """`name=value` options as a mapping."""
     found = dict[str, str]()
@@ -43,11 +47,10 @@ def tasks(json: Annotated[bool, typer.Option("--json", help="Print everything as
     if json:
         entries = []
         for task in TASKS:
-            own = ("options", "module", "data", "strategy", "ways")
-            of_task = {key: value for key, value in vars(task).items() if key not in own}
-            ways = {way.strategy: {"metrics": way.metrics} for way in task.ways}
+            of_task = {key: value for key, value in vars(task).items() if key in _TOLD}
             shapes = [shape.needed for shape in shapes_of(task.data)]
-            entries.append({**asdict(task.data), **of_task, "shapes": shapes, "strategies": ways})
+            strategies = [{"strategy": way.strategy, "metrics": way.metrics} for way in task.ways]
+            entries.append({**asdict(task.data), **of_task, "shapes": shapes, "strategies": strategies})
         show_json(entries)
         return
     show_table(

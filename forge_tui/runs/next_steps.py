@@ -59,14 +59,15 @@ def _against_baselines(results: Results) -> list[str]:
         return []
     best = min(behind, key=lambda name: behind[name])
     steps = [f"Do not use this model: {best} is simpler and better on these rows."]
-    if is_small_preset(results):
+    if began_random(results):
         steps.append("Start from a pretrained model: this one began with random weights and knows no language yet.")
     return steps
 
 
-def is_small_preset(results: Results) -> bool:
+def began_random(results: Results) -> bool:
     """Whether the model began with random weights."""
-    return (results.run.model or "").startswith("preset:tiny")
+    model = results.run.model or ""
+    return model.startswith("preset:") and model != "preset:xgboost"
 
 
 def _suspicious(results: Results) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
 
 import psutil
 
@@ -49,18 +51,29 @@ def end_line(subject: Subject, state: Condition) -> str:
 
 
 def sample_lines(view: RunView) -> list[str]:
-    """The sample predictions, those of the last evaluation at the end."""
+    """Each sample with what was said of it at one evaluation after the other; what stayed the same is told once."""
+    samples: dict[tuple[str, str], list[tuple[Any, str]]] = {}
+    for each in view.samples:
+        found = samples.setdefault((str(each.get("input")), str(each.get("expected"))), [])
+        found.append((each.get("step"), str(each.get("output"))))
     lines = []
-    step = None
-    for sample in view.samples:
-        if sample.get("step") != step:
-            step = sample.get("step")
-            lines.append(f"step {step}")
-        output, expected = str(sample.get("output")), str(sample.get("expected"))
-        mark = "✓" if output == expected else "✗"
-        lines.append(f" {mark} {output}" + ("" if output == expected else f"   expected {expected}"))
-        lines.append(f"   {sample.get('input')}")
-    return lines or ["no sample predictions yet: they come with each evaluation"]
+    for (text, expected), said in samples.items():
+        lines += [text, f"   expected  {expected}"]
+        for output, some in groupby(said, lambda each: each[1]):
+            steps = [step for step, _ in some]
+            when = f"step {steps[0]}" + (f" to {steps[-1]}" if len(steps) > 1 else "")
+            lines.append(f" {_mark(output, expected)} {when}  {output}")
+        lines.append("")
+    return lines[:-1] or ["no sample predictions yet: they come with each evaluation"]
+
+
+def _mark(output: str, expected: str) -> str:
+    """Right or wrong; a number is neither."""
+    try:
+        float(expected)
+    except ValueError:
+        return "✓" if output == expected else "✗"
+    return "✓" if output == expected else " "
 
 
 def gauges_line(

@@ -21,7 +21,7 @@ from forge_tui.runs.view import RunView
 from forge_tui.screens.monitor_plots import PlotGrid
 from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
-from forge_tui.widgets.mistakes import EVERYTHING, MistakeReader
+from forge_tui.widgets.mistakes import MistakeReader
 
 _PIECE_SECONDS = 0.01
 _PAGES = ("result", "counts", "mistakes", "curves")
@@ -71,6 +71,7 @@ class ResultsScreen(Screen[None]):
         self._view = RunView(files)
         self._page = 0
         self._width = 0
+        self._has_asked = False  # for the rows to read, which wait for their page
 
     def compose(self) -> ComposeResult:
         run = self.results.run
@@ -83,12 +84,10 @@ class ResultsScreen(Screen[None]):
             scroll.can_focus = False
             yield Static("", markup=False, id="counts-text")
         yield MistakeReader(id="mistakes")
-        yield PlotGrid(self._view, self.results.primary or "loss", id="curves")
         yield KeyLine()
 
     def on_mount(self) -> None:
         self.action_page(0)
-        self._read_predictions()
 
     def on_resize(self) -> None:
         """Break the lines anew."""
@@ -111,14 +110,19 @@ class ResultsScreen(Screen[None]):
     def action_page(self, page: int) -> None:
         """Show a page."""
         self._page = page
+        if _PAGES[page] == "curves" and not self.query(PlotGrid):  # a dozen plots, which most visits do without
+            self.mount(PlotGrid(self._view, self.results.primary or "loss", id="curves"), after="#mistakes")
         for at, name in enumerate(_PAGES):
-            self.query_one(f"#{name}").set_class(at != page, "-away")
+            self.query(f"#{name}").set_class(at != page, "-away")
         names = ("result", counts_name(self.results), "mistakes", "curves")
         told = (f"{at} {name.upper() if at == page + 1 else name}" for at, name in enumerate(names, 1))
         self.query_one("#pages", Line).show(" " + "   ".join(told))
         self.refresh_bindings()
         if _PAGES[page] == "curves":
-            self._read_on()
+            self.call_after_refresh(self._read_on)
+        elif _PAGES[page] == "mistakes" and not self._has_asked:
+            self._has_asked = True
+            self._read_predictions()
 
     def action_turn(self, pages: int) -> None:
         """Show the page before or after."""
@@ -126,6 +130,8 @@ class ResultsScreen(Screen[None]):
 
     def _read_on(self) -> None:
         """Read the log for the curves, in pieces small enough that no key waits."""
+        if not self.is_mounted:
+            return
         behind = self._view.read_more()
         plots = self.query_one(PlotGrid)
         plots.baseline = plots.baseline or self._view.baseline()
@@ -162,7 +168,7 @@ class ResultsScreen(Screen[None]):
 
         reader = self.query_one(MistakeReader)
         choices = reader.choices()
-        chosen = await self.app.push_screen_wait(ChooseScreen("Which rows?", choices or [(EVERYTHING, "all rows")]))
+        chosen = await self.app.push_screen_wait(ChooseScreen("Which rows?", choices)) if choices else None
         if chosen is not None:
             reader.choose(chosen)
 

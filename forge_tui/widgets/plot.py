@@ -172,7 +172,7 @@ class Plot(Widget):
         self._x_axis = self.part or step_axis(first, latest, self._x_axis, self.total if self.over == "step" else None)
         self._y_axis = value_axis(low, high, self._y_axis)
         labels = value_labels(self._y_axis, height, self.logarithmic)
-        gutter = max(map(len, labels.values())) + 2
+        gutter = max(map(len, labels.values()), default=-2) + 2
         if gutter > width / 2:
             gutter = 0
         canvas = self._canvas

@@ -798,12 +798,15 @@ def test_the_log_is_searched_filtered_and_wrapped(make: Callable[..., RunFiles],
 
 def test_sample_predictions_are_shown(make: Callable[..., RunFiles], drive: Callable[..., Any]) -> None:
     sample = {"kind": "sample", "step": 10, "input": "where is my parcel", "output": "refund", "expected": "shipping"}
-    make([*training(10), sample])
+    later = [{**sample, "step": step, "output": said} for step, said in ((20, "refund"), (30, "shipping"))]
+    number = {**sample, "input": "how many", "output": "4.5", "expected": "5"}
+    make([*training(10), sample, number, *later])
 
     async def script(person: Any) -> None:
         await open_last(person)
         await person.press("p")
-        await person.see("step 10", "✗ refund expected shipping", "where is my parcel")
+        await person.see("where is my parcel", "expected  shipping", "✗ step 10 to 20  refund", "✓ step 30  shipping")
+        await person.see("how many", "   step 10  4.5")
         await person.press("p")
         await person.see("loss ─ train")
 

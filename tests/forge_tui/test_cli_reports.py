@@ -145,7 +145,9 @@ def test_tasks_are_those_of_the_registry(home: Any, cli: Callable[..., Any]) -> 
         assert set(task["minimum"]) == {"absolute", "good", "production", "unit"}
         assert task["methods"] and task["metrics"] and (task["roles"] or len(task["shapes"]) > 1)
     (language,) = [task for task in listed if task["strategies"]]
-    assert set(language["strategies"]) == {"sft", "pretrain"} and ["messages"] in language["shapes"]
+    assert [each["strategy"] for each in language["strategies"]] == ["sft", "pretrain"] and ["messages"] in language[
+        "shapes"
+    ]
     shown = cli("tasks")
     assert shown.err == "" and all(task.id in shown.out for task in TASKS)
 

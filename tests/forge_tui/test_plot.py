@@ -221,6 +221,21 @@ async def check_widths(plot: Plot) -> None:
 
 
 class TestSizes:
+    @pytest.mark.parametrize("height", [1, 2, 3, 4])
+    def test_a_low_plot_without_a_round_value_on_its_axis(self, height: int) -> None:
+        plot = plot_of(Curve([(6, 4.299896717071533), (60, 2.210935354232788)]))
+        plot.set_series("train", Curve([(1, 4.945969581604004), (60, 2.0627338886260986)]))
+        assert len(show(plot, size=(80, height))) == height
+
+    def test_letters_name_the_curves(self) -> None:
+        plot = plot_of()
+        for at, letter in enumerate("ABCDEF"):
+            plot.set_series(letter, Curve((x, float(at)) for x in range(100)), "train", letter)
+        rows = show(plot)[1:]
+        for letter in "ABCDEF":
+            assert sum(line.count(letter) for line in rows) >= 3
+            assert len([line for line in rows if letter in line]) == 1
+
     @pytest.mark.parametrize("ascii", [False, True])
     def test_any_size_and_resize_works(self, ascii: bool) -> None:
         plot = plot_of(falling(300, 0.1), Curve([(0, math.nan), (100, 0.5)]), ascii=ascii, best="min")
