@@ -170,7 +170,7 @@ def same_screen(environment: dict[str, str], rounds: int) -> list[Figure]:
 def opening(environment: dict[str, str], rounds: int) -> list[Figure]:
     """How much longer a screen takes to open than an empty one."""
     screens = {
-        "monitor of 100,000 points": ("\r", ("finished", "checkpoints", "info"), "q"),
+        "monitor of 100,000 points": ("\r", ("finished", "info", "back"), "q"),
         "wizard": ("n", ("What do you want to do?",), "\x1b"),
         "the keys": ("?", ("queue.sooner",), "q"),
     }
