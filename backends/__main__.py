@@ -12,6 +12,8 @@ CONTROL = StopControl()
 if __name__ == "__main__":
     CONTROL.install()  # before the other imports: they take time in which a stop may come
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # everything a run needs is a file: no library may ask a network
+
 import importlib  # noqa: E402
 import traceback  # noqa: E402
 
@@ -42,7 +44,7 @@ def main(arguments: list[str]) -> int:
             lambda: events.notice("stopped before the first step; nothing was trained in this attempt")
         )
         spec = read_spec(files.spec)
-        task = find_task(spec.task)
+        task = find_task(spec.task, spec.strategy)
         options: object = parse_settings(task.options, spec.settings)
         job = Job(files, spec, task, options, events, CONTROL, step, folder, attempt)
         events.phase("loading-data")

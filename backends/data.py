@@ -17,10 +17,11 @@ from backends.formats.classes import FEWEST_ROWS, merged_spellings
 from backends.formats.columns import TableSummary, summarise
 from backends.formats.datasets import open_data, read_part
 from backends.formats.distinct import as_hashes, normal_hash
-from backends.formats.findings import CORRECT_IT, NOT_READ, Findings, is_lost_row, place_in
+from backends.formats.findings import CORRECT_IT, NOT_READ, Fault, Findings, is_lost_row, place_in
+from backends.formats.language import Example, read_example
 from backends.formats.row_faults import row_fault, row_words
 from backends.formats.rows import Row
-from backends.formats.shapes import shapes_of
+from backends.formats.shapes import shape_for
 from backends.formats.source import Dataset, Source
 from backends.formats.split import FEWEST_TRAINED, split_by_time, split_groups, split_rows
 from backends.formats.tagged import rarest_types, tag_list
@@ -30,14 +31,16 @@ from backends.job import Job
 from backends.options import PreparationOptions, parse_settings
 
 MOST_COPIES = 100
+# Tasks whose rows are conversations or plain texts, whatever their columns.
+LANGUAGE_TASKS = ("text-generation", "reward-modeling")
 # From so many texts on, the questions about a text are held out together: no text of evaluation was learned.
 FEWEST_CONTEXTS = 10
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows that can be used, with what is learned: a class name, a number, the tags of the words as they were read, or
-    None where the task finds it in the row itself.
+    """Rows that can be used, with what is learned: a class name, a number, the tags of the words as they were read, for
+    language models the whole row as an example, or None where the task finds it in the row itself.
 
     `hashes` tell the same text again.
     """
@@ -64,14 +67,15 @@ class Split:
     several: bool = False
 
 
-def load_split(job: Job) -> Split:
+def load_split(job: Job, everything: LabelledRows | None = None) -> Split:
     """Read the data of a run and divide it; evaluation data of its own is used whole.
 
     Classes are those of the training rows; evaluation rows of other classes cannot be scored and are dropped, said.
+    `everything` are the rows of the training part, where these were read already.
     """
     options = parse_settings(PreparationOptions, job.spec.preparation, "preparation")
     dataset = open_data(Path(job.spec.data))
-    everything = read_labelled(dataset, dataset.training_part, job, options)
+    everything = everything or read_labelled(dataset, dataset.training_part, job, options)
     several = any(isinstance(label, tuple) for label in everything.labels)
     if several:
         everything = _as_lists(everything)
@@ -135,20 +139,25 @@ def read_labelled(
     known: set[int] = set()
     left_out: Counter[str] = Counter()
     columns = job.spec.columns
-    shape = shapes_of(job.task.data)[0]
+    shape = shape_for(job.task.data, columns)
+    is_language = job.task.id in LANGUAGE_TASKS
     source = dataset.first
     notes = Findings()
     notes.part = told
     for row, source in read_part(dataset, part, notes):
         values = {role: row.cells.get(column) for role, column in columns.items()}
-        fault = row_fault(job.task.data, shape, values, source.decimal_comma)
+        example = read_example(shape, values) if is_language else None
+        if isinstance(example, Fault):
+            fault: Fault | None = example
+        else:
+            fault = None if is_language else row_fault(job.task.data, shape, values, source.decimal_comma)
         if fault is not None and fault.fatal:
             if options.bad_rows == "stop" or (fault.stops and options.bad_rows != "drop"):
                 fix = "Correct it, or leave such rows out: --prepare bad_rows=drop"
                 raise DataError("A row cannot be used", fault.message, fix, place_in(told, row.where))
             left_out[fault.code] += 1
             continue
-        words = row_words(job.task.data, values, row.cells)
+        words = example.words if isinstance(example, Example) else row_words(job.task.data, values, row.cells)
         why = choice_against(options, byte_length(words))
         number = normal_hash(words)
         if why is None and options.drop_duplicates:
@@ -157,10 +166,11 @@ def read_labelled(
         if why is not None:
             left_out[why] += 1
             continue
-        rows.append(dict(row.cells))
+        rows.append(dict(row.cells) if example is None else _still_needed(row, options))
         hashes.append(number)
         weights.append(_weight(row, options, source.decimal_comma) * source.weight)
-        labels.append(_learned(job, values, source.decimal_comma, options.label_separator))
+        learned = example or _learned(job, values, source.decimal_comma, options.label_separator)
+        labels.append(learned)
         if len(rows) % 20_000 == 0:
             job.events.emit("progress", phase="loading-data", done=len(rows), total=None)
     if options.bad_rows == "stop":
@@ -173,6 +183,12 @@ def read_labelled(
         reasons = ", ".join(f"{count:,} {why}" for why, count in left_out.most_common())
         job.events.notice(f"rows left out of the {told or part} part: {reasons}")
     return LabelledRows(source, rows, labels, dropped, hashes, weights)
+
+
+def _still_needed(row: Row, options: PreparationOptions) -> dict[str, Any]:
+    """The cells of a row that dividing and choosing rows look at; all else of it is in its example."""
+    names = (options.group_column, options.time_column, options.quality_column)
+    return {name: row.cells.get(name) for name in names if name is not None}
 
 
 def _learned(job: Job, values: Mapping[str, Any], decimal_comma: bool, separator: str | None) -> Any:

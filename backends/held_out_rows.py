@@ -43,7 +43,7 @@ class _Look(Job):
 def held_out_rows(files: RunFiles) -> tuple[Job, LabelledRows]:
     """The rows that a run was scored on, divided from its data as the run did it."""
     spec = read_spec(files.spec)
-    task = find_task(spec.task)
+    task = find_task(spec.task, spec.strategy)
     options: Any = parse_settings(task.options, spec.settings)
     job = _Look(files, spec, task, options, EventWriter(Path(os.devnull)), StopControl(), 0, None)
     return job, load_split(job).evaluation

@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from backends.asked import OneByOne
 from backends.contract import EXIT_DONE, EXIT_FAILED, ForgeError, RunFiles, read_spec
@@ -34,9 +34,9 @@ def _rows() -> Iterator[dict[str, Any]]:
 
 def main(arguments: list[str]) -> int:
     """Answer each row; 0 when all are answered, 1 after an error."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a model's files are all there is
     files = RunFiles(Path(arguments[0]).resolve())
-    stdout = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
-    os.dup2(2, 1)  # what libraries print is talk, and must not stand among the answers
+    stdout = open_answers()
 
     def say(line: dict[str, Any]) -> None:
         stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> int:
     if ONE_BY_ONE in arguments:
         rows = OneByOne(_rows(), lambda: say({"ready": {"device": device_in_use()}}))
     try:
-        task = find_task(read_spec(files.spec).task)
+        spec = read_spec(files.spec)
+        task = find_task(spec.task, spec.strategy)
         for answer in importlib.import_module(task.module).predict(files.model, rows):
             say(answer)
     except BrokenPipeError:
@@ -57,6 +58,13 @@ def main(arguments: list[str]) -> int:
         say({"error": explain_asking(error, files).to_json()})
         return EXIT_FAILED
     return EXIT_DONE
+
+
+def open_answers() -> TextIO:
+    """Where answers are written; what libraries print goes to stderr from now on, so that it is none of them."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
+    os.dup2(2, 1)
+    return answers
 
 
 def device_in_use() -> str:

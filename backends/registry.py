@@ -6,12 +6,14 @@ Standard library only; naming a task imports no backend.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from backends.contract import UsageError, nearest
 from backends.options import (
     ExtractiveQaOptions,
+    FineTuningOptions,
+    PretrainingOptions,
     Seq2SeqOptions,
     TabularOptions,
     TextClassificationOptions,
@@ -241,10 +243,21 @@ TASK_DATA: tuple[TaskData, ...] = (
 
 
 @dataclass(frozen=True)
+class Way:
+    """One of several ways to train a task: a strategy with a backend, settings and metrics of its own."""
+
+    strategy: str
+    module: str
+    options: type
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """A task that trains: its data, its backend, its models and metrics.
 
-    `starts_pretrained`: from random weights little is learned, so that a preset is only taken by name.
+    `starts_pretrained`: from random weights little is learned, so that a preset is only taken by name. Where it has
+    several `ways`, module, options and metrics are those of its `strategy`, the first way unless another was asked for.
     """
 
     data: TaskData
@@ -255,7 +268,23 @@ class Task:
     default_model: str
     accepts_model_folder: bool
     metrics: tuple[str, ...]
+    strategy: str | None = None
+    ways: tuple[Way, ...] = ()
     starts_pretrained: bool = False
+
+    def by(self, strategy: str | None) -> Task:
+        """The task as a strategy trains it; raises UsageError for one that this version does not train."""
+        if not self.ways or strategy is None:
+            return self
+        for way in self.ways:
+            if way.strategy == strategy:
+                return replace(self, module=way.module, options=way.options, metrics=way.metrics, strategy=way.strategy)
+        known = ", ".join(way.strategy for way in self.ways)
+        raise UsageError(
+            f"This version does not train {self.id} by {strategy}",
+            f"it trains it by {known}",
+            f"Choose one of these: --strategy {self.ways[0].strategy}",
+        )
 
     @property
     def id(self) -> str:
@@ -308,6 +337,13 @@ PRESETS = {
     "preset:xgboost": "gradient-boosted trees, the strongest start on tables",
     "preset:tiny-encoder": "a small encoder from random weights; its tokenizer is trained on your texts",
     "preset:tiny-encoder-decoder": "a small encoder-decoder from random weights; tokenizer trained on your texts",
+    "preset:gpt-1m": "1 million random weights: to try the whole way, minutes on a CPU",
+    "preset:gpt-5m": "5 million random weights: for about 0.4 GB of text",
+    "preset:gpt-17m": "17 million random weights: for about 1 GB of text, on a GPU",
+    "preset:gpt-34m": "34 million random weights: for about 3 GB of text, on a GPU",
+    "preset:gpt-110m": "110 million random weights, the size of GPT-2: for about 9 GB of text, on a GPU",
+    "preset:gpt-235m": "235 million random weights: for about 19 GB of text, on a GPU",
+    "preset:gpt-440m": "440 million random weights: for about 35 GB of text, on a GPU",
 }
 
 
@@ -432,6 +468,32 @@ TASKS: tuple[Task, ...] = (
         accepts_model_folder=True,
         metrics=("exact_match", "f1"),
     ),
+    Task(
+        data=find_data("text-generation"),
+        module="backends.sft",
+        options=FineTuningOptions,
+        methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
+        models=tuple(name for name in PRESETS if name.startswith("preset:gpt-")),
+        default_model="preset:gpt-1m",
+        accepts_model_folder=True,
+        metrics=("eval_loss", "perplexity", "token_accuracy", "exact_match"),
+        strategy="sft",
+        ways=(
+            Way(
+                "sft",
+                "backends.sft",
+                FineTuningOptions,
+                ("eval_loss", "perplexity", "token_accuracy", "exact_match"),
+            ),
+            Way(
+                "pretrain",
+                "backends.pretrain",
+                PretrainingOptions,
+                ("eval_loss", "perplexity", "bits_per_byte", "token_accuracy"),
+            ),
+        ),
+        starts_pretrained=True,
+    ),
 )
 
 
@@ -465,16 +527,24 @@ def method_refusal(method: str, task_id: str | None, kind: str | None, architect
     return None
 
 
-def is_trained(task_id: str) -> bool:
-    """Whether this version trains the task, beside checking its data."""
-    return any(task.id == task_id for task in TASKS)
+def every_way() -> tuple[Task, ...]:
+    """Every task that trains, once for each strategy that trains it."""
+    return tuple(each for task in TASKS for each in ([task.by(way.strategy) for way in task.ways] or [task]))
 
 
-def find_task(task_id: str) -> Task:
-    """The entry of a task that trains; raises UsageError with the nearest known name."""
+def is_trained(task_id: str, strategy: str | None = None) -> bool:
+    """Whether this version trains the task, by that strategy where one is named, beside checking its data."""
+    found = next((task for task in TASKS if task.id == task_id), None)
+    if found is None or strategy is None or not found.ways:
+        return found is not None
+    return any(way.strategy == strategy for way in found.ways)
+
+
+def find_task(task_id: str, strategy: str | None = None) -> Task:
+    """The entry of a task that trains, as a strategy trains it; raises UsageError with the nearest known name."""
     for task in TASKS:
         if task.id == task_id:
-            return task
+            return task.by(strategy)
     data = find_data(task_id)
     raise UsageError(
         f"This version does not train {data.id}",
@@ -485,4 +555,4 @@ def find_task(task_id: str) -> Task:
 
 def lower_is_better(metric: str) -> bool:
     """Whether a smaller value of a metric is the better one."""
-    return metric in ("rmse", "mse", "mae", "eval_loss", "loss", "perplexity", "wer", "cer")
+    return metric in ("rmse", "mse", "mae", "eval_loss", "loss", "perplexity", "bits_per_byte", "wer", "cer")

@@ -16,7 +16,16 @@ from backends.registry import lower_is_better
 
 SAMPLES_SHOWN = 3
 # Bookkeeping of the Trainer that is no metric of the model.
-_NOT_METRICS = ("epoch", "total_flos", "train_loss", "step")
+_NOT_METRICS = (
+    "epoch",
+    "total_flos",
+    "train_loss",
+    "step",
+    "num_tokens",
+    "entropy",
+    "mean_token_accuracy",
+    "model_preparation_time",
+)
 _WORDS = {"loss": "loss", "grad_norm": "gradient"}
 _NOT_METRICS_ENDS = ("_runtime", "_per_second")
 
@@ -27,7 +36,7 @@ class ForgeCallback(TrainerCallback):
     def __init__(self, job: Job, samples: list[tuple[str, str]]) -> None:
         self.job, self.samples = job, samples[:SAMPLES_SHOWN]
         self.outputs: Sequence[str] = ()
-        self.pace = Pace()
+        self.pace, self.token_pace = Pace(), Pace()
         self.rows_a_step = 1
 
     def take_over(self, trainer: Trainer) -> None:
@@ -43,7 +52,7 @@ class ForgeCallback(TrainerCallback):
             measure_steps(self.job, trainer, steps)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.pace = Pace()
+        self.pace, self.token_pace = Pace(), Pace()
         self.pace.rate(state.global_step * self.rows_a_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
@@ -53,7 +62,9 @@ class ForgeCallback(TrainerCallback):
         if "train_runtime" in found:
             return
         values = {
-            k: v for k, v in found.items() if k not in _NOT_METRICS and not k.endswith(("_runtime", "_per_second"))
+            k: v
+            for k, v in found.items()
+            if k.removeprefix("eval_") not in _NOT_METRICS and not k.endswith(_NOT_METRICS_ENDS)
         }
         is_evaluation = "eval_loss" in values
         if not is_evaluation:
@@ -66,7 +77,7 @@ class ForgeCallback(TrainerCallback):
             total_steps=state.max_steps,
             values=named,
             samples_per_second=None if is_evaluation else self.pace.rate(state.global_step * self.rows_a_step),
-            tokens_per_second=None,
+            tokens_per_second=None if is_evaluation else self._token_rate(found.get("num_tokens")),
         )
 
     def _require_finite(self, values: Mapping[str, float], step: int, args: Any) -> None:
@@ -85,6 +96,10 @@ class ForgeCallback(TrainerCallback):
             f"Start again with a lower rate: --set learning_rate={args.learning_rate / 10:g}; "
             "a longer warmup_steps or a smaller max_grad_norm help too.",
         )
+
+    def _token_rate(self, tokens: float | None) -> float | None:
+        """Tokens a second, of a trainer that counts them."""
+        return None if tokens is None else self.token_pace.rate(tokens)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Obey what was asked by signal; what is saved is first looked at, so that no lost weights are kept."""

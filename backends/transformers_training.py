@@ -34,17 +34,19 @@ def load_model(
     make_preset: Callable[[Any], Base] | None = None,
     config: Mapping[str, Any] | None = None,
     dtype: Any = None,
+    repair: Callable[[Any, Any], None] | None = None,
 ) -> tuple[Any, Any]:
     """Tokenizer and model of the spec, ready for its method.
 
     `make_preset` makes the base of a preset, given the tokenizer of the checkpoint that the run goes on from, or None;
-    `config` is what the config of a model from a folder must say, `dtype` the type of its weights (see `load_base`).
+    `config` is what the config of a model from a folder must say, `dtype` the type of its weights,
+    `repair` what mends tokenizer and model before they are used (see `load_base`).
     """
     if job.spec.model.startswith("preset:"):
         assert make_preset is not None, "the registry names presets of the task only"
         base = make_preset(_tokenizer_of_checkpoint(job))
     else:
-        base = load_base(job.spec.model, head, config, job.spec.method, dtype)
+        base = load_base(job.spec.model, head, config, job.spec.method, dtype, repair)
     model = tune(base, head, job.spec.method, job.options)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     every = model.num_parameters()

@@ -7,7 +7,7 @@ trained, with `load_finished`. Heads and layers that the base has no weights for
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,18 +68,26 @@ def labels_config(classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def load_base(
-    folder: str, head: Head, config: Mapping[str, Any] | None = None, method: str = "full", dtype: Any = None
+    folder: str,
+    head: Head,
+    config: Mapping[str, Any] | None = None,
+    method: str = "full",
+    dtype: Any = None,
+    repair: Callable[[Any, Any], None] | None = None,
 ) -> Base:
     """The base in a local folder, made ready for a method; `config` is what its config must say.
 
     Weights are in 32 bits unless a `dtype` is given, of `qlora` in 4 bits, on the GPU where there is one. A head of
-    another shape is replaced by a new one. Raises ForgeError when the folder holds no such model, only pickled
-    weights, or a tokenizer that cannot pad.
+    another shape is replaced by a new one; `repair` is called with tokenizer and model before either is used. The
+    folder of an adapter gives its base with the adapter, which goes on to learn. Raises ForgeError when the folder
+    holds no such model, only pickled weights, or a tokenizer that cannot pad.
     """
     import torch
     import transformers
     from safetensors import SafetensorError
 
+    if base_of(folder) != folder:
+        return _continued(folder, head, config, method, dtype, repair)
     wanted = dict(config or {})
     fixed = {"local_files_only": True, "trust_remote_code": False}
     loading = {**fixed, "use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True, **wanted}
@@ -99,11 +107,63 @@ def load_base(
             "Give a folder with config.json, model.safetensors and the tokenizer files of one model.",
             folder,
         ) from error
+    if repair is not None:
+        repair(tokenizer, model)
     give_padding(tokenizer, folder)
     model.config.pad_token_id = tokenizer.pad_token_id
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(len(tokenizer))
     return Base(tokenizer, model, tuple(_layers(told["missing_keys"])))
+
+
+def base_of(folder: str) -> str:
+    """The folder of the whole model: of an adapter's folder its base, of any other the folder itself."""
+    settings = read_json(Path(folder) / "adapter_config.json")
+    return str(settings["base_model_name_or_path"]) if settings else folder
+
+
+def _continued(
+    folder: str, head: Head, config: Any, method: str, dtype: Any, repair: Callable[[Any, Any], None] | None
+) -> Base:
+    """An adapter on its base, to be trained on by the method that made it, or made one with the base for `full`.
+
+    Raises ForgeError where the base is gone or the method is another.
+    """
+    from peft import PeftModel
+
+    _require_base(folder)
+    made_by = (read_json(Path(folder) / METHOD_FILE) or {}).get("method", "lora")
+    if method not in ("full", made_by) or (method == "full" and made_by not in ("lora", "qlora")):
+        raise ForgeError(
+            f"{Path(folder).name} is an adapter that {made_by} made, and cannot be trained by {method}",
+            "an adapter goes on by the method it was made by"
+            + (", or its matrices are added to the base for full" if made_by in ("lora", "qlora") else ""),
+            f"Choose --method {made_by}, or start from its base: --model {base_of(folder)}",
+            folder,
+        )
+    base = load_base(base_of(folder), head, config, "lora" if method == "full" else method, dtype, repair)
+    model = base.model
+    if method == "qlora":
+        from peft import prepare_model_for_kbit_training
+
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    adapted = PeftModel.from_pretrained(model, folder, is_trainable=method != "full")
+    if method != "full":
+        return Base(base.tokenizer, adapted)
+    whole = adapted.merge_and_unload()
+    whole.requires_grad_(True)
+    return Base(base.tokenizer, whole)
+
+
+def _require_base(folder: str) -> None:
+    base = base_of(folder)
+    if not Path(base).is_dir():
+        raise ForgeError(
+            "The base model of this adapter is gone",
+            f"{base} is not there; {folder} holds only what was added to it",
+            "Put the base model back there, or train again from another one.",
+            base,
+        )
 
 
 def _layers(keys: Any) -> list[str]:
@@ -177,6 +237,8 @@ def tune(base: Base, head: Head, method: str, options: TransformersOptions) -> A
         raise ForgeError(
             f"{method} cannot train this model", refusal, "Choose --method lora, which every text model can do."
         )
+    if hasattr(model, "peft_config"):
+        return model  # an adapter that goes on
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     if method == "qlora":
@@ -319,8 +381,12 @@ def save_tuned(model: Any, tokenizer: Any, folder: Path, method: str) -> None:
     write_json(folder / METHOD_FILE, {"method": method})
 
 
-def load_finished(folder: Path, head: Head, config: Mapping[str, Any] | None = None) -> tuple[Any, Any]:
+def load_finished(
+    folder: Path, head: Head, config: Mapping[str, Any] | None = None, dtype: Any = None
+) -> tuple[Any, Any]:
     """Tokenizer and model of a finished run of any method, ready to predict on the GPU where there is one.
+
+    Weights are as they were saved, those of an adapter's base in 32 bits, unless a `dtype` is given.
 
     Raises ForgeError when the base of an adapter is not where it was.
     """
@@ -329,26 +395,19 @@ def load_finished(folder: Path, head: Head, config: Mapping[str, Any] | None = N
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     method = (read_json(folder / METHOD_FILE) or {}).get("method", "lora")
     if (folder / "adapter_config.json").exists():
-        model = _load_adapted(folder, head, config, method)
+        model = _load_adapted(folder, head, config, method, dtype)
     else:
-        model = getattr(transformers, head.model).from_pretrained(folder, local_files_only=True)
+        model = getattr(transformers, head.model).from_pretrained(folder, local_files_only=True, dtype=dtype or "auto")
     is_quantized = getattr(model, "is_loaded_in_4bit", False)
     return tokenizer, model.eval() if is_quantized else model.eval().to("cuda" if _on_gpu() else "cpu")
 
 
-def _load_adapted(folder: Path, head: Head, config: Mapping[str, Any] | None, method: str) -> Any:
+def _load_adapted(folder: Path, head: Head, config: Mapping[str, Any] | None, method: str, dtype: Any) -> Any:
     """The base of an adapter, made ready as it was for training, with the adapter on it."""
-    from peft import PeftConfig, PeftModel
+    from peft import PeftModel
 
-    base = str(PeftConfig.from_pretrained(folder).base_model_name_or_path)
-    if not Path(base).is_dir():
-        raise ForgeError(
-            "The base model of this adapter is gone",
-            f"{base} is not there; {folder} holds only what was added to it",
-            "Put the base model back there, or train again from another one.",
-            base,
-        )
-    return PeftModel.from_pretrained(load_base(base, head, config, method).model, folder)
+    _require_base(str(folder))
+    return PeftModel.from_pretrained(load_base(base_of(str(folder)), head, config, method, dtype).model, folder)
 
 
 def put_weights(model: Any, folder: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -21,6 +21,10 @@ from forge_tui.themes import THEMES, theme_for
 
 # Seconds in which a second ctrl+c leaves.
 _SECOND_TIME = 3.0
+
+
+if TYPE_CHECKING:
+    from forge_tui.tryit.conversation import Drawing
 
 
 class ForgeApp(SlowLineApp):
@@ -47,6 +51,7 @@ class ForgeApp(SlowLineApp):
         run_id: str | None = None,
         log: str | None = None,
         look: Look | None = None,
+        chat: tuple[str, Drawing] | None = None,
     ) -> None:
         super().__init__(ansi_color=None)
         look = look or Look()
@@ -54,7 +59,9 @@ class ForgeApp(SlowLineApp):
             self.register_theme(theme)
         self.theme = theme_for(look.theme, os.environ, self.no_color)
         self.set_keymap(dict(look.keys))
+        self._own_keys = look.keys
         self._wizard_data, self._wizard, self._run_id, self._foreign_log = wizard_data, wizard, run_id, log
+        self._chat = chat
         self.machine = MachineWatch()
         self._interrupted = 0.0
         self._clashes: set[str] = set()
@@ -62,10 +69,14 @@ class ForgeApp(SlowLineApp):
 
     def on_mount(self) -> None:
         """Open the screen that was asked for; home lies below it."""
+        from forge_tui.paths import runs_folder
         from forge_tui.screens.home import HomeScreen
 
         self.push_screen(HomeScreen())
-        if self._foreign_log is not None:
+        if self._chat is not None:
+            run_id, drawing = self._chat
+            self.open_try_it(RunFiles(runs_folder() / run_id), drawing, leaves_app=True)
+        elif self._foreign_log is not None:
             self.open_log(self._foreign_log)
         elif self._run_id is not None:
             self.open_run(self._run_id, leaves_app=True)
@@ -83,14 +94,14 @@ class ForgeApp(SlowLineApp):
 
         self.push_screen(MonitorScreen(RunFiles(runs_folder() / run_id), leaves_app))
 
-    def open_try_it(self, files: RunFiles) -> None:
+    def open_try_it(self, files: RunFiles, drawing: Drawing | None = None, leaves_app: bool = False) -> None:
         """Ask the model of a run; what it cannot be asked with is told."""
         from backends.contract import ForgeError
         from forge_tui.plain import plain
         from forge_tui.tryit.opening import asking_screen
 
         try:
-            self.push_screen(asking_screen(files))
+            self.push_screen(asking_screen(files, drawing, leaves_app))
         except ForgeError as error:
             self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)
 
@@ -106,6 +117,14 @@ class ForgeApp(SlowLineApp):
             self.push_screen(ResultsScreen(files))
         else:
             self.notify("This run has no results: they are there when it has finished.", markup=False)
+
+    def open_overlay(self, run_ids: Sequence[str]) -> None:
+        """Show the curves and settings of several runs beside each other."""
+        from backends.contract import RunFiles
+        from forge_tui.paths import runs_folder
+        from forge_tui.screens.overlay import OverlayScreen
+
+        self.push_screen(OverlayScreen([RunFiles(runs_folder() / run_id) for run_id in run_ids]))
 
     def open_log(self, path: str) -> None:
         """Show the log of another trainer, which was found readable before."""
@@ -130,6 +149,11 @@ class ForgeApp(SlowLineApp):
             self.exit()
         self._interrupted = time.monotonic()
         self.notify("ctrl+c again leaves; runs go on, answers are kept.", timeout=_SECOND_TIME)
+
+    def key_of(self, id: str, usual: str) -> str:
+        """The key of an action as it is shown: the usual one, or that of settings.toml."""
+        key = self._own_keys.get(id, usual).partition(",")[0].strip()
+        return self.get_key_display(Binding(key, "", id=id))
 
     def action_leave(self) -> None:
         """Close the app; runs go on."""

@@ -71,7 +71,8 @@ def advice(model: Model, memory: PlanMemory) -> str:
     free = "an unknown amount" if memory.free_bytes is None else gib(memory.free_bytes)
     told = f"{model.id} is too large: it takes about {gib(size)}, and {free} is free."
     if memory.largest_batch:
-        return f"{told} {memory.largest_batch} rows at once would fit."
+        rows = "row" if memory.largest_batch == 1 else "rows"
+        return f"{told} {memory.largest_batch} {rows} at once would fit."
     if memory.cheapest is None:
         return f"{told} Choose a smaller model, or a larger machine."
     return f"{told} It would fit with {memory.cheapest.what}: {gib(memory.cheapest.total_bytes)}."
@@ -95,13 +96,21 @@ def make_estimate(request: EstimateRequest, hardware: Hardware) -> Estimated:
         )
     if request.strategy is not None:
         find_strategy(request.strategy)
+    settings = _typed(request.settings)
+    length = settings.get("max_length")
+    if length is not None and model.context is not None and length > model.context:
+        raise UsageError(
+            f"{model.id} cannot read {length:,} tokens at once",
+            f"it reads {model.context:,} at most",
+            f"Ask for no more: --seq-length {model.context}, or choose a model that reads longer texts.",
+        )
     device = choose_device(hardware)
     task = request.task or next(iter(model.tasks), min(tasks))
     strategy = request.strategy or ("reward" if task == "reward-modeling" else None)
     method = request.method or ("full" if is_preset(model) else _DEFAULT_METHOD.get(model.kind, "full"))
     require_method(method, task, model.kind, device.gpu, not is_preset(model), model.architecture)
     on_gpu = device.gpu is not None
-    setup = trainer_setup(model, method, _typed(request.settings), on_gpu, request.task, strategy)
+    setup = trainer_setup(model, method, settings, on_gpu, request.task, strategy)
     able = [each.id for each in methods_for(task, model.kind, device.gpu, not is_preset(model), model.architecture)]
     smaller = [each for each in catalog() if each.kind == model.kind and each.open_licence and not is_preset(each)]
     return Estimated(model, method, device, memory_of(model, setup, device.free_bytes, on_gpu, able, smaller))

@@ -79,7 +79,9 @@ def memory_lines(memory: PlanMemory, width: int = 80, bar: str = "█") -> Itera
     free = "an unknown amount is free" if memory.free_bytes is None else f"{gib(memory.free_bytes)} free"
     yield f"  {'total':<13} {gib(total):>9}{margin}; {free}"
     yield f"  {'verdict':<13} {_VERDICTS[memory.verdict]}"
-    if memory.largest_batch is not None:
+    if memory.largest_batch == 0:
+        yield f"  {'would fit':<13} not even one row at once at this length"
+    elif memory.largest_batch is not None:
         length = f"; {memory.largest_length:,} tokens a row at this batch" if memory.largest_length else ""
         rows = "row" if memory.largest_batch == 1 else "rows"
         yield f"  {'would fit':<13} {memory.largest_batch:,} {rows} at once at this length{length}"
@@ -93,7 +95,7 @@ def change_lines(memory: PlanMemory, width: int = 80) -> Iterator[str]:
     yield "what saves memory"
     for each in memory.changes:
         yield f"  {each.what}: {gib(each.total_bytes)} in all, {gib(each.saves_bytes)} less"
-        yield from _wrapped(f"costs {each.costs}", width, "      ")
+        yield from _wrapped(f"costs {each.costs}; {each.flags}", width, "      ")
 
 
 def _wrapped(text: str, width: int, indent: str = "  ") -> Iterator[str]:

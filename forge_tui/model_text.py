@@ -9,6 +9,8 @@ from typing import Any
 from forge_tui.formatting import gibibytes
 from profiles.catalog import Model
 from profiles.catalog_order import TOO_LARGE, Standing, bits
+from profiles.fit import FITS, TIGHT
+from profiles.model_fit import ModelFit
 
 HEADER = ("model", "params", "tokens", "weights", "fit", "licence")
 LOCAL_MARK = " *"
@@ -16,7 +18,7 @@ _NARROWEST_NAME = 20
 _READS_NO_TEXT = ("trees", "image", "detector", "speech", "video")
 
 
-def model_json(model: Model, stands: Standing, local: bool) -> dict[str, Any]:
+def model_json(model: Model, stands: Standing, local: bool, fit: ModelFit) -> dict[str, Any]:
     """The object of a model in `models --json`; what is unknown is null."""
     content = asdict(model)
     for name in ("tasks", "knows", "languages"):
@@ -24,7 +26,13 @@ def model_json(model: Model, stands: Standing, local: bool) -> dict[str, Any]:
     content["license"], content["open_license"] = content.pop("licence"), content.pop("open_licence")
     if model.shape is not None:
         content["shape"] = _known(content["shape"])
-    return {**content, "weights_bytes": stands.weights_bytes, "local": local, "fit": stands.fit}
+    return {
+        **content,
+        "weights_bytes": stands.weights_bytes,
+        "local": local,
+        "fit": fit.verdict,
+        "fit_method": fit.method,
+    }
 
 
 def _known(shape: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +41,9 @@ def _known(shape: dict[str, Any]) -> dict[str, Any]:
     return {key: _known(value) if isinstance(value, dict) else value for key, value in inner.items()}
 
 
-def model_rows(models: Iterable[tuple[Model, Standing, bool]], width: int | None = None) -> list[tuple[str, ...]]:
+def model_rows(
+    models: Iterable[tuple[Model, Standing, bool, ModelFit]], width: int | None = None
+) -> list[tuple[str, ...]]:
     """The rows of the table; on a terminal of `width` columns long names go without their owner and are cut."""
     rows = [_row(*each) for each in models]
     if width is None:
@@ -43,15 +53,21 @@ def model_rows(models: Iterable[tuple[Model, Standing, bool]], width: int | None
     return [(_short(row[0], room), *row[1:]) for row in rows]
 
 
-def _row(model: Model, stands: Standing, local: bool) -> tuple[str, ...]:
+def _row(model: Model, stands: Standing, local: bool, fit: ModelFit) -> tuple[str, ...]:
     return (
         f"{model.id}{LOCAL_MARK}" if local else model.id,
         parameters_text(model.parameters),
         "-" if model.kind in _READS_NO_TEXT else tokens_text(model.context),
         "?" if stands.weights_bytes is None else gib_text(stands.weights_bytes),
-        "too large" if stands.fit == TOO_LARGE else "?",
+        _mark(fit),
         model.licence or ("-" if model.id.startswith("preset:") else "?"),
     )
+
+
+def _mark(fit: ModelFit) -> str:
+    if fit.verdict == FITS:
+        return "slow" if fit.is_slow else str(fit.method)
+    return {TIGHT: "tight", TOO_LARGE: "too large"}.get(str(fit.verdict), "?")
 
 
 def _short(name: str, room: int) -> str:
@@ -85,7 +101,7 @@ def tokens_text(count: int | None) -> str:
     return f"{count // 1024}k" if count >= 1024 else str(count)
 
 
-def model_lines(model: Model, stands: Standing, folder: str | None) -> list[str]:
+def model_lines(model: Model, stands: Standing, folder: str | None, fit: ModelFit) -> list[str]:
     """Everything that is known of a model, a line each."""
 
     def known(value: object) -> str:
@@ -101,7 +117,7 @@ def model_lines(model: Model, stands: Standing, folder: str | None) -> list[str]
         ("good for", ", ".join(model.tasks)),
         ("parameters", known(model.parameters)),
         ("weights", size),
-        ("fit", _fit(stands)),
+        ("fit", _fit(stands, fit)),
         ("tokens", known(model.context)),
         ("licence", _licence(model)),
         ("gated", known(model.gated)),
@@ -123,11 +139,16 @@ def model_lines(model: Model, stands: Standing, folder: str | None) -> list[str]
     return lines + ([f"{'advice':<16} {model.verdict}"] if model.verdict else [])
 
 
-def _fit(stands: Standing) -> str:
+def _fit(stands: Standing, fit: ModelFit) -> str:
     if stands.fit == TOO_LARGE:
         return f"too large: not even its weights fit into {gibibytes(stands.free_bytes)} GiB"
-    free = "" if stands.free_bytes is None else f" into {gibibytes(stands.free_bytes)} GiB"
-    return "unknown" if stands.weights_bytes is None else f"not known yet; weights of this size fit{free}"
+    if fit.verdict is None:
+        return "unknown"
+    if fit.verdict == FITS:
+        slow = "; it would take very long without a GPU" if fit.is_slow else ""
+        return f"fits by {fit.method}, a row at a time; more: forge-tui estimate --model NAME{slow}"
+    how = "only without the margin of the estimate" if fit.verdict == TIGHT else "too large"
+    return f"{how}, even by {fit.method} and a row at a time"
 
 
 def _licence(model: Model) -> str:

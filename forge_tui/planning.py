@@ -131,8 +131,9 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     model = named_model(request.model, task.id, request.download) if request.model is not None else None
     found = recommend(task.id, profile, device, Wishes(request.strategy, model, request.method), is_local)
     settings = {**found.settings, **_own_settings(request, task, found)}
-    if is_trained(task.id):
-        parse_settings(find_task(task.id).options, {name: each.value for name, each in settings.items()})
+    if is_trained(task.id, found.strategy.id):
+        options = find_task(task.id, found.strategy.id).options
+        parse_settings(options, {name: each.value for name, each in settings.items()})
     too_long = length_warning(found.model, {name: settings[name].value for name in _own_names(request)})
     settings, memory = fitted_settings(found, settings, _own_names(request), profile, device)
     found = with_memory(found, memory)
@@ -170,12 +171,12 @@ def plan_run(request: Request, profile: DatasetProfile | None = None, hardware: 
     """
     data_path(request.data)
     if request.task is not None:
-        find_task(request.task)  # a task that is not trained is told before the data is read
+        find_task(request.task, request.strategy)  # a task that is not trained is told before the data is read
     plan = make_plan(request, hardware, profile)
     spec = spec_of(plan)
     if plan.is_too_large:
         raise too_large(plan)
-    return Planned(spec, plan.profile, find_task(plan.task.id), plan.device, plan)
+    return Planned(spec, plan.profile, find_task(plan.task.id, spec.strategy), plan.device, plan)
 
 
 def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
@@ -183,7 +184,8 @@ def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
 
     Raises UsageError for a task that this version does not train, and for a model that is not where it is needed.
     """
-    task, request, found = find_task(plan.task.id), plan.request, plan.recommendation
+    request, found = plan.request, plan.recommendation
+    task = find_task(plan.task.id, found.strategy.id)
     eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
     path = data_path(request.data)
     duration = plan.time.duration
@@ -258,8 +260,8 @@ def _own_settings(request: Request, task: TaskData, found: Recommendation) -> di
     """The settings that the person chose, each checked as well as is possible."""
     given = {name: value for name, value in request.settings.items() if value is not None}
     typed: dict[str, Any]
-    if is_trained(task.id):
-        typed = dict(vars(parse_settings(find_task(task.id).options, given)))
+    if is_trained(task.id, found.strategy.id):
+        typed = dict(vars(parse_settings(find_task(task.id, found.strategy.id).options, given)))
     else:
         typed = {SETTING_ALIASES.get(name, name): _as_known(name, value, task, found) for name, value in given.items()}
     names = (SETTING_ALIASES.get(name, name) if name not in typed else name for name in given)
@@ -302,8 +304,9 @@ def _warnings(
     short = too_few_steps(found.strategy.id, steps)
     if short is not None:
         yield short
-    if not is_trained(task.id):
-        yield f"this version cannot train {task.id} yet: the plan is for reading only"
+    if not is_trained(task.id, found.strategy.id):
+        how = f" by {found.strategy.id}" if is_trained(task.id) else ""
+        yield f"this version cannot train {task.id}{how} yet: the plan is for reading only"
     elif not found.is_local:
         fetch = download_command(found.model)
         yield f"{found.model.id} is not on this machine, and a run starts from a folder; download it first: {fetch}"

@@ -10,7 +10,7 @@ from forge_tui.result_text import safe, short, table, type_lines
 from forge_tui.runs import readings
 from forge_tui.runs.results import ClassCount, Confused, Results
 
-_CELL, _NAME = 7, 14
+_CELL, _NAME = 6, 20
 # The number of the class, the blanks beside its name, and the share that was found.
 _BESIDE = 13
 _PAIRS_SHOWN, _TYPES_SHOWN = 12, 200
@@ -51,7 +51,10 @@ def matrix_lines(results: Results, width: int) -> list[str]:
     pairs = {(each.expected, each.predicted): each.count for each in results.confused}
     lines = []
     if len(shown) < len(every):
-        lines = [f"The {len(shown)} of {len(every)} classes with most mistakes; columns are named by number.", ""]
+        lines = [
+            f"The {len(shown)} of {len(every)} classes confused most often; columns have their numbers.",
+            "",
+        ]
     lines.append(pad_cells("expected, said:", _NAME + 5) + "".join(f"{numbers[each.name]:>{_CELL}}" for each in shown))
     for row in shown:
         cells = (
@@ -65,15 +68,10 @@ def matrix_lines(results: Results, width: int) -> list[str]:
 
 
 def most_confused(results: Results, most: int) -> tuple[ClassCount, ...]:
-    """The classes that most mistakes have to do with, in their own order."""
-    involved: dict[str, int] = {}
-    for pair in results.confused:
-        for name in (pair.expected, pair.predicted):
-            involved[name] = involved.get(name, 0) + pair.count
-    names = set(sorted(involved, key=lambda name: -involved[name])[:most])
-    chosen = [each for each in results.classes if each.name in names]
-    rest = [each for each in results.classes if each.name not in names]
-    kept = {each.name for each in [*chosen, *rest[: most - len(chosen)]]}
+    """The classes of the pairs that are confused most often, in their own order."""
+    names = dict.fromkeys(name for pair in results.confused for name in (pair.expected, pair.predicted))
+    names |= dict.fromkeys(each.name for each in results.classes)
+    kept = set(list(names)[:most])
     return tuple(each for each in results.classes if each.name in kept)
 
 

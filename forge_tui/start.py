@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forge_tui.tryit.conversation import Drawing
 
 
 def screen_problem() -> str | None:
@@ -16,7 +20,11 @@ def screen_problem() -> str | None:
 
 
 def run_app(
-    wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None, log: str | None = None
+    wizard_data: str | None = None,
+    wizard: bool = False,
+    run_id: str | None = None,
+    log: str | None = None,
+    chat: tuple[str, Drawing] | None = None,
 ) -> int:
     """Run the app to its end and return the exit code."""
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
@@ -32,7 +40,7 @@ def run_app(
     check_keymap(look.keys)
     if uses_ascii():
         write_ascii()
-    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log, look=look)
+    app = ForgeApp(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log, look=look, chat=chat)
     farewell = app.run(mouse=False)
     if farewell:
         print(farewell)

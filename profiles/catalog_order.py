@@ -1,7 +1,7 @@
 """In which order models are shown for a machine, and which of them cannot fit it: a bound below, no estimate.
 
 Weights alone are the least that any use of a model takes, so what does not even hold them is too large. The order is
-that of a plan, by the estimate of memory; nothing is called fitting here, since that depends on the settings.
+that of a plan, by the estimate of memory; what fits to be trained stands in model_fit.py.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def ordered(models: Iterable[Model], hardware: Hardware) -> tuple[Model, ...]:
         size = stands.weights_bytes
         if stands.fit == TOO_LARGE:
             return 3, size or 0
-        place = Place(task or model.tasks[0], _STRATEGIES.get(task or ""), device)
+        place = Place(task or model.tasks[0], STRATEGIES.get(task or ""), device)
         if size is None or not place.methods(model):
             return 2, not model.first_choice, size or 0
         option = place.best_method(model)
@@ -86,7 +86,7 @@ def ordered(models: Iterable[Model], hardware: Hardware) -> tuple[Model, ...]:
 
 
 # A plan starts from models that can answer.
-_STRATEGIES = {"text-generation": "sft", "reward-modeling": "reward"}
+STRATEGIES = {"text-generation": "sft", "reward-modeling": "reward"}
 
 
 def _shared_task(models: Sequence[Model]) -> str | None:

@@ -8,6 +8,7 @@ al. 2022, appendix B), of which a causal model needs half.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,7 +110,14 @@ def speed_of(gpu: Gpu | None, cpu: Cpu | None) -> Speed | None:
     if gpu.name is None or gpu.is_mig:
         return None
     name = gpu.name.lower()
-    return next((each for each in _speeds() if each.name.lower() in name), None)
+    if "laptop" in name or "max-q" in name:  # slower by how much power they are given
+        return None
+    return next((each for each in _speeds() if _is_named(each.name.lower(), name)), None)
+
+
+def _is_named(known: str, name: str) -> bool:
+    """Whether a GPU's name holds this model and no other: A10 is not A10G, T4 not T400, RTX 4070 not RTX 4070 Ti."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(known)}(?![a-z0-9]| ti\b| super\b)", name) is not None
 
 
 def step_operations(shape: Shape, setup: Training, row_tokens: float) -> float | None:

@@ -51,6 +51,22 @@ class Change:
     setup: Training
     model: Model | None = None
 
+    @property
+    def flags(self) -> str:
+        """What to add to a command to make it."""
+        flags = [f"--model {self.model.id}"] if self.model is not None else []
+        flags += [_FLAGS[name] for name in self.names if name in _FLAGS]
+        return " ".join([*flags, f"--set max_length={self.setup.length}"] if "shorter" in self.names else flags)
+
+
+_FLAGS = {
+    "checkpointing": "--set gradient_checkpointing=true",
+    "chunked-loss": "--set use_liger_kernel=true",
+    "8-bit-optimizer": "--set optim=adamw_bnb_8bit",
+    "lora": "--method lora",
+    "qlora": "--method qlora",
+}
+
 
 def with_margin(total_bytes: int, margin: Margin) -> int:
     """What must be free for an estimate to fit."""
@@ -121,7 +137,7 @@ def _largest(judged: Callable[[int], Judgement | None], least: int, most: int) -
 
 _WORDS = {
     "checkpointing": ("gradient checkpointing", "a third more time: activations are made again (Chen et al. 2016)"),
-    "chunked-loss": ("logits a few at a time", "hardly any time"),
+    "chunked-loss": ("logits a few at a time", "hardly any time, and the package liger-kernel"),
     "8-bit-optimizer": ("an 8-bit optimizer", "hardly anything (Dettmers et al. 2022)"),
     "lora": ("LoRA", "a little quality: only small added matrices learn (Hu et al. 2021)"),
     "qlora": ("QLoRA", "half as much time again: weights are held in 4 bits (Dettmers et al. 2023)"),
@@ -146,7 +162,7 @@ def changes(
     found = [*_settings(model, setup, now, free_bytes, on_gpu, methods)]
     if model.kind in _SHORTENED:
         found += _shorter(model, setup, now, free_bytes, on_gpu)
-    found += _smaller(setup, now, free_bytes, on_gpu, smaller)
+    found += _smaller(setup, now, free_bytes, on_gpu, smaller, methods)
     return tuple(found)
 
 
@@ -186,7 +202,7 @@ def cheapest_change(
             return each
         for each in _shorter(model, changed, now, free_bytes, on_gpu):
             return replace(each, names=(*taken, *each.names), what=f"{_joined(taken)} and {each.what}")
-    return next(iter(_smaller(setup, now, free_bytes, on_gpu, smaller)), None)
+    return next(iter(_smaller(setup, now, free_bytes, on_gpu, smaller, methods)), None)
 
 
 _SHORTENED = ("causal-lm", "encoder", "encoder-decoder")
@@ -210,6 +226,11 @@ def _possible(model: Model, setup: Training, on_gpu: bool, methods: Sequence[str
         yield "chunked-loss"
     if on_gpu and setup.trains_all and setup.optimizer in ("adamw", "adamw_foreach"):
         yield "8-bit-optimizer"
+    yield from _possible_methods(setup, methods)
+
+
+def _possible_methods(setup: Training, methods: Sequence[str]) -> Iterator[str]:
+    """The methods that need less than the one in force."""
     for method in ("lora", "qlora"):
         if method in methods and setup.method != method and setup.method in ("full", "lora"):
             yield method
@@ -242,13 +263,23 @@ def _shorter(model: Model, setup: Training, now: Judgement, free_bytes: int | No
 
 
 def _smaller(
-    setup: Training, now: Judgement, free_bytes: int | None, on_gpu: bool, models: Sequence[Model]
+    setup: Training,
+    now: Judgement,
+    free_bytes: int | None,
+    on_gpu: bool,
+    models: Sequence[Model],
+    methods: Sequence[str],
 ) -> Iterator[Change]:
-    """The largest of other models that fits as it would be trained."""
+    """The largest of other models that fits and takes less, as it would be trained, or by a method that saves."""
+    saving = tuple(_possible_methods(setup, methods))
     for model in sorted(models, key=lambda each: -(each.parameters or 0)):
         if model.shape is None or (model.parameters or 0) >= now.estimate.parameters:
             continue
-        each = _changed(model, ("smaller-model",), setup, now, free_bytes, on_gpu)
-        if each is not None and each.verdict == FITS:
-            yield replace(each, what=f"the smaller model {model.id}", model=model)
-            return
+        for name in (None, *saving):
+            names = ("smaller-model",) if name is None else ("smaller-model", name)
+            made = setup if name is None else with_setting(setup, name)
+            each = _changed(model, names, made, now, free_bytes, on_gpu)
+            if each is not None and each.verdict == FITS and each.saves_bytes > 0:
+                by = "" if name is None else f" by {_WORDS[name][0]}"
+                yield replace(each, what=f"the smaller model {model.id}{by}", model=model)
+                return

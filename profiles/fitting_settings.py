@@ -89,7 +89,7 @@ def as_alternative(found: Recommendation, change: Change) -> Alternative:
     """The cheapest change that makes a plan fit, as one of its alternatives."""
     model = change.model or found.model
     sizes = f"{gib(change.total_bytes)}, {gib(change.saves_bytes)} less"
-    reason = f"with {change.what} it fits: {sizes}; it costs {change.costs}"
+    reason = f"with {change.what} it fits: {sizes}; it costs {change.costs}; {change.flags}"
     return Alternative(MAKES_IT_FIT, found.task, found.strategy.id, reason, model, change.setup.method, None)
 
 

@@ -148,11 +148,14 @@ def _scaled(parts: dict[str, float], copies: int) -> dict[str, float]:
 
 
 def frozen_weights_bytes(network: Network, setup: Training) -> float:
-    """The weights as they are loaded; by QLoRA the linear layers in 4 bits and the rest in 16 or 32."""
+    """The weights as they are loaded; by QLoRA the linear layers in 4 bits and the rest in 16 or 32.
+
+    The experts of Transformers 5.23 are one tensor a layer, no linear layers: they stay as they are.
+    """
     if setup.method != "qlora":
         return network.parameters * setup.weight_bytes
     each = _NF4_DOUBLE if setup.double_quantized else _NF4
-    return network.matrices * each + (network.parameters - network.matrices) * setup.weight_bytes
+    return network.quantizable * each + (network.parameters - network.quantizable) * setup.weight_bytes
 
 
 def learning_parameters(network: Network, setup: Training) -> int:

@@ -91,7 +91,8 @@ class Block:
     inner: int
     matrices: Mapping[str, tuple[int, int]]
     parameters: int
-    adaptable: int  # parameters of `matrices`, and of what is quantized beside them
+    adaptable: int  # parameters of `matrices`, and of experts beside them
+    quantizable: int  # of these, those of linear layers: experts are one tensor, which bitsandbytes leaves alone
     experts: int = 0
     shared: int = 0
     gated: bool = False

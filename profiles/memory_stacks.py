@@ -75,8 +75,13 @@ class Network:
 
     @property
     def matrices(self) -> int:
-        """Parameters that 4-bit weights replace: the linear layers of all stacks."""
+        """Parameters of the linear layers and the experts of all stacks."""
         return sum(each.matrices * each.own_layers for each in self.stacks)
+
+    @property
+    def quantizable(self) -> int:
+        """Parameters that 4-bit weights replace."""
+        return sum(each.block.quantizable * each.own_layers for each in self.stacks)
 
 
 def network_of(shape: Shape, setup: Training) -> Network | None:
@@ -126,6 +131,7 @@ def _block(s: Sizes, traits: Traits, intermediate: int, crossed: bool = False) -
         matrices=MappingProxyType({name: each for name, each in matrices.items() if each != (0, 0)}),
         parameters=count,
         adaptable=count,
+        quantizable=count if not experts else attention + 3 * s.hidden * shared,
         experts=experts,
         shared=shared,
         gated=gated,
@@ -202,7 +208,13 @@ def _seer(s: Sizes, setup: Training) -> Network:
     if s.architecture == "timesformer":  # attention over time and over space, one after the other
         square = s.hidden**2
         more = 5 * square
-        block = replace(block, crossed=s.hidden, parameters=block.parameters + more, adaptable=block.adaptable + more)
+        block = replace(
+            block,
+            crossed=s.hidden,
+            parameters=block.parameters + more,
+            adaptable=block.adaptable + more,
+            quantizable=block.quantizable + more,
+        )
     tokens = setup.rows * length
     keys = patches + extra if s.architecture == "timesformer" else length
     front = setup.rows * (s.frames or 1) * 3 * s.image**2 * (setup.weight_bytes + (2 if setup.autocast else 0))

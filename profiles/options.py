@@ -204,11 +204,15 @@ class Place:
 def _judged(place: Place, option: Option) -> Judgement | None:
     """As `Place.judged`, once for each option: to choose one they are compared many times."""
     shape, on_gpu = shape_of(option.model), place.device.gpu is not None
-    if shape is None:
-        return None
-    least = {"per_device_train_batch_size": 1, **({"max_length": place.longest} if place.longest else {})}
+    made = option.model if shape is None else replace(option.model, shape=shape)  # a detector has none
+    # What takes most of the memory is seldom trained without adding up batches, and gradients then stay.
+    least = {
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": 2,
+        **({"max_length": place.longest} if place.longest else {}),
+    }
     setup = trainer_setup(option.model, option.method.id, least, on_gpu, place.task, place.strategy)
-    return judge(replace(option.model, shape=shape), setup, place.device.free_bytes, on_gpu)
+    return judge(made, setup, place.device.free_bytes, on_gpu)
 
 
 def pair_of(model: Model) -> tuple[str, str] | None:

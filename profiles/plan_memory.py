@@ -90,7 +90,9 @@ def memory_of(
         free_bytes=free_bytes,
         verdict=judged.verdict,
         margin=judged.margin.share,
-        assumptions=_assumed(setup, judged.margin, judged.estimate.moment, on_gpu, has_length),
+        assumptions=_assumed(
+            setup, judged.margin, judged.estimate.moment, on_gpu, has_length, bool(shape and shape.experts)
+        ),
         largest_batch=largest_batch(made, setup, free_bytes, on_gpu),
         largest_length=largest_length(made, setup, free_bytes, on_gpu, model.context) if has_length else None,
         changes=changes(made, setup, free_bytes, on_gpu, methods, smaller),
@@ -150,21 +152,29 @@ _MOMENTS: Mapping[str, str] = {
 }
 
 
-def _assumed(setup: Training, margin: Margin, moment: str, on_gpu: bool, has_length: bool) -> str:
+def _assumed(
+    setup: Training, margin: Margin, moment: str, on_gpu: bool, has_length: bool, experts: bool = False
+) -> str:
     rows = "row" if setup.batch == 1 else "rows"
     said = [f"{setup.batch} {rows}{f' of {setup.length:,} tokens' if has_length else ''} at once"]
-    said.append(f"weights in {8 * setup.weight_bytes} bits" if setup.method != "qlora" else "weights in 4 bits")
+    said.append(
+        f"weights in {8 * setup.weight_bytes} bits"
+        if setup.method != "qlora"
+        else "weights in 4 bits" + ("" if not experts else " but for the experts")
+    )
     if setup.autocast:
         said.append("arithmetic in 16 bits")
     if setup.checkpointing:
         said.append("gradient checkpointing")
+    if setup.accumulates:
+        said.append("batches added up")
     if setup.loss == "chunked":
         said.append("logits a few at a time")
     if setup.others:
         said.append(f"{setup.others} further models")
     partly = " whose settings are partly known" if margin.grade != "A" else ""
     learned = (
-        f"{margin.rows} published peaks of its family{partly}"
+        f"{margin.rows} published peak{'' if margin.rows == 1 else 's'} of its family{partly}"
         if margin.rows
         else "the widest of the other families, since none of its own is published"
     )

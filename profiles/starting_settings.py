@@ -2,7 +2,8 @@
 
 One TOML file a family of tasks lies in `profiles/settings/`. For each setting the first `[[rule]]` holds whose
 conditions all do: `rows_below`, `rows_from` (training rows), `parameters_below`, `parameters_from` (of the model),
-`free_gib_below`, `free_gib_from` (memory of the GPU; no bound holds where its number is unknown), and `task`,
+`free_gib_below`, `free_gib_from` (memory of the GPU), `tokens_below`, `tokens_from` (of plain texts, about; no bound
+holds where its number is unknown), and `task`,
 `strategy`, `method`, `from_scratch` and `architecture`, which name one value or several. A `[[length]]` takes its value
 from the data: room for 95% of what stands under `of` in the statistics, from `least` up to `most` and never more than
 the model reads; `longer` is what becomes of longer texts.
@@ -39,7 +40,7 @@ _FAMILIES = {
     "speech-recognition": "speech",
     "video-classification": "video",
 }
-_BOUNDS = ("rows", "parameters", "free_gib")
+_BOUNDS = ("rows", "parameters", "free_gib", "tokens")
 _NAMED = ("task", "strategy", "method", "from_scratch", "architecture")
 _SHORTEST = 16
 _OF_EVERY_TASK = ("weight_decay", "per_device_eval_batch_size", "logging_steps", "eval_fraction", "seed")
@@ -79,7 +80,7 @@ def _tables(family: str) -> Mapping[str, Any]:
 def starting_settings(situation: Situation, data: DatasetProfile) -> dict[str, Setting]:
     """The settings to start with; what is not named here keeps the default of the library or of the task's options."""
     tables = _tables(_FAMILIES[situation.task])
-    facts = {**vars(situation), "rows": data.training_rows}
+    facts = {**vars(situation), "rows": data.training_rows, "tokens": data.stats.get("tokens_about")}
     chosen: dict[str, Setting] = {}
     for rule in tables["rule"]:
         if rule["setting"] not in chosen and _holds(rule, facts):

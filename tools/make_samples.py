@@ -583,6 +583,38 @@ def _village_answer(dice: Dice, kind: str) -> str:
     return f"{dice.whole(2, 19)} {dice.pick(('crowns', 'pence', 'shillings'))}"
 
 
+# --- questions and answers about a tram ------------------------------------------------------------------------------
+
+TRAM_HEADER = ("question", "answer")
+TRAM_LINES = {
+    "1": ("Harbour", "Fish Market", "Old Town", "Town Hall", "Museum", "Central Station"),
+    "2": ("Airport", "Stadium", "River Bridge", "Opera", "City Park", "Zoo"),
+    "3": ("University", "Library", "Hospital", "Garden Street", "Mill Lane", "Brickworks"),
+    "4": ("Lakeside", "Sailing Club", "Castle Hill", "Cathedral", "Post Office", "East Gate"),
+}
+TRAM_QUESTIONS = (
+    "How do I get to {stop}? It is {time}.",
+    "It is {time}. Which tram goes to {stop}?",
+    "I need to be at {stop}. Now it is {time}.",
+    "Next tram to {stop}, please, it is {time}.",
+    "{time}, and I want to see {stop}. What do I take?",
+)
+
+
+def tram_questions(dice: Dice, rows: int = 1000) -> Rows:
+    """The line follows from the stop, the end of the line from the line, and the tram leaves at the next full ten."""
+    stops = [(stop, line) for line, names in TRAM_LINES.items() for stop in names]
+    seen: set[str] = set()
+    while len(seen) < rows:
+        stop, line = dice.pick(stops)
+        hour, minute = dice.whole(6, 21), dice.whole(0, 49)
+        question = dice.pick(TRAM_QUESTIONS).format(stop=stop, time=f"{hour}:{minute:02}")
+        if question not in seen:
+            seen.add(question)
+            leaves = f"{hour}:{minute // 10 * 10 + 10}"
+            yield question, f"Take tram {line} towards {TRAM_LINES[line][-1]} to {stop}. It leaves at {leaves}."
+
+
 # For each sample its seed, the names of its columns (CoNLL has none) and what makes its rows.
 SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Any]]] = {
     "coffee_orders.csv": (11, COFFEE_HEADER, coffee_orders),
@@ -595,6 +627,7 @@ SAMPLES: dict[str, tuple[int, Sequence[str], Callable[[Dice], Any]]] = {
     "short_sentences.csv": (17, TRANSLATION_HEADER, short_sentences),
     "reminders.csv": (18, REMINDERS_HEADER, reminders),
     "village_notices.json": (16, (), village_notices),
+    "tram_questions.csv": (16, TRAM_HEADER, tram_questions),
 }
 
 

@@ -121,6 +121,12 @@ async def _wizard(person: _Photographer) -> None:
     await person.take("try-it", "expected:", "%")
     await person.press("escape", "escape")
     await person.take("home", "support_messages", "What next?")
+    await person.press("t", "enter")
+    await person.see("finished", "100%")
+    await person.press("escape")
+    await person.see("What next?")
+    await person.press("space", "up", "space", "c")
+    await person.take("overlay", "2 runs", "A ")
 
 
 def _pretend(hardware: Any) -> Callable[..., Any]:

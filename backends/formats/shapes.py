@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from backends.contract import UsageError
 from backends.registry import TaskData
 
 
@@ -87,3 +89,20 @@ def shapes_of(task: TaskData) -> tuple[Shape, ...]:
     if task.id == "visual-question-answering":
         return _VISUAL
     return (Shape(task.id, None, task.roles, task.optional),)
+
+
+def shape_for(task: TaskData, roles: Collection[str]) -> Shape:
+    """The shape of rows with these roles: the most particular of which every needed role is there.
+
+    Raises UsageError where they make none.
+    """
+    shapes = shapes_of(task)
+    for shape in shapes:
+        if set(shape.needed) <= set(roles):
+            return shape
+    needed = " · ".join(", ".join(shape.needed) for shape in shapes)
+    raise UsageError(
+        f"The columns of this run make no rows for {task.id}",
+        f"there are {', '.join(roles) or 'none'}, and needed is one of: {needed}",
+        "Name them with --map role=column.",
+    )

@@ -9,7 +9,7 @@ import gc
 import importlib
 import io
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from backends.contract import EXIT_DONE, ForgeError, UsageError
 from forge_tui import __version__
 from forge_tui.cli.quick import QuickGroup
 from forge_tui.start import run_app, screen_problem
+
+if TYPE_CHECKING:
+    from forge_tui.tryit.conversation import Drawing
 
 app = typer.Typer(
     name="forge-tui",
@@ -51,9 +54,13 @@ def start(
 
 
 def open_app(
-    wizard_data: str | None = None, wizard: bool = False, run_id: str | None = None, log: str | None = None
+    wizard_data: str | None = None,
+    wizard: bool = False,
+    run_id: str | None = None,
+    log: str | None = None,
+    chat: tuple[str, Drawing] | None = None,
 ) -> None:
-    """Start the full-screen app at home, at the wizard or at a run; refuses where there is no screen."""
+    """Start the full-screen app at home, at the wizard, at a run or at a chat; refuses where there is no screen."""
     problem = screen_problem()
     if problem is not None:
         raise UsageError(
@@ -63,13 +70,14 @@ def open_app(
             "forge-tui logs RUN -f; all of them: forge-tui --help",
         )
     gc.set_threshold(*_USUAL_COLLECTING)  # the app stays open for weeks
-    raise typer.Exit(run_app(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log))
+    raise typer.Exit(run_app(wizard_data=wizard_data, wizard=wizard, run_id=run_id, log=log, chat=chat))
 
 
 _USUAL_COLLECTING = gc.get_threshold()
 # Which module has which commands: only the one asked for is loaded, all of them for help and for what is no command.
 _HOMES = {
     "advising": ("advise",),
+    "chatting": ("chat",),
     "checking": ("check",),
     "data": ("tasks",),
     "estimating": ("estimate",),

@@ -104,6 +104,7 @@ class Follower:
         if state.status is Status.FINISHED:
             say_result(summary.metrics, summary.baseline, summary.baseline_name)
             say(f"model: {self.files.model}")
+            say(f"mistakes and what to do next: forge-tui show {summary.id} --mistakes")
             return EXIT_DONE
         if state.status is Status.STOPPED:
             say(f"Go on with: forge-tui resume {summary.id}")

@@ -14,7 +14,7 @@ from forge_tui.cli.output import say, show, show_json, show_table
 
 _LEGEND = (
     "weights: these alone, in 16 bits for language models, in 32 for the others",
-    "too large: even the weights do not fit (language models: in 4 bits); ?: unknown",
+    "fit: the method that can train it, a row at a time; slow: on a CPU it takes very long; too large; ?: unknown",
     "*: on this machine; all about one: forge-tui models MODEL",
 )
 
@@ -41,6 +41,8 @@ def models(
     from forge_tui.model_text import HEADER, model_json, model_lines, model_rows
     from profiles.catalog import KINDS, catalog, models_for
     from profiles.catalog_order import ordered, standing
+    from profiles.device import choose_device
+    from profiles.model_fit import model_fit
 
     machine = hardware_for(hardware)
     if model is not None:
@@ -48,11 +50,12 @@ def models(
             why = "a model is one, and these options choose among many"
             raise UsageError("A model and --task or --kind do not go together", why, "Leave one of them out.")
         found = find_any_model(model, download)
-        stands, folder = standing(found, machine), local_folder(found.id)
+        stands, folder, fit = standing(found, machine), local_folder(found.id), model_fit(found, machine)
         if json:
-            show_json(model_json(found, stands, folder is not None or found.id.startswith("preset:")))
+            show_json(model_json(found, stands, folder is not None or found.id.startswith("preset:"), fit))
             return
-        for line in model_lines(found, stands, "built in" if found.id.startswith("preset:") else str(folder or "no")):
+        where = "built in" if found.id.startswith("preset:") else str(folder or "no")
+        for line in model_lines(found, stands, where, fit):
             show(line, hang=17)
         return
     if kind is not None and kind not in KINDS:
@@ -66,8 +69,14 @@ def models(
     if not chosen:
         why = f"the catalog has {len(wanted)} models for the task, of other kinds"
         raise UsageError(f"No model of kind {kind} is good for {task}", why, "Leave --kind or --task out.")
+    device = choose_device(machine)
     rows = [
-        (each, standing(each, machine), each.id.startswith("preset:") or local_folder(each.id) is not None)
+        (
+            each,
+            standing(each, machine),
+            each.id.startswith("preset:") or local_folder(each.id) is not None,
+            model_fit(each, machine, task, device),
+        )
         for each in chosen
     ]
     if json:

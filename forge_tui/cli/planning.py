@@ -90,7 +90,12 @@ def plan(
             show()
             for line in measured_lines(before, made, found):
                 show(line)
-        if is_trained(made.task.id) and made.recommendation.is_local and not made.is_too_large and output is None:
+        if (
+            is_trained(made.task.id, made.recommendation.strategy.id)
+            and made.recommendation.is_local
+            and not made.is_too_large
+            and output is None
+        ):
             say("Start it: forge-tui train with the same options. Keep it: -o spec.toml")
     if made.is_too_large:
         error = too_large(made)

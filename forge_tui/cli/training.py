@@ -121,14 +121,11 @@ def demo(
 def _start_and_follow(
     spec: RunSpec, detach: bool, json: bool, device: Device | None = None, queue: bool = False
 ) -> None:
-    from forge_tui.logind import logout_warning
-    from forge_tui.runs.company import company
+    from forge_tui.runs.remarks import start_remarks
     from forge_tui.runs.store import start_run
 
-    if warning := logout_warning():
-        say(f"! {warning}")
-    if device is not None and not queue and (others := company(device)):
-        say(f"! {device.name} is used by {', '.join(others)} too; --queue waits until no other run is there")
+    for remark in start_remarks(None if queue else device, "--queue"):
+        say(f"! {remark}")
     files = start_run(spec, device.visible if device is not None else None, queue)
     if detach:
         if json:

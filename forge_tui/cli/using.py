@@ -48,7 +48,7 @@ def predict(
         raise ForgeError(
             f"{summary.name} has no model yet", f"the run is {summary.status}", "Wait for its end, or resume it."
         )
-    task = find_task(summary.task or "")
+    task = find_task(summary.task or "", summary.strategy)
     if (text is None) == (file is None):
         raise UsageError(
             "There is nothing to predict" if text is None else "A text and --file do not go together",
@@ -137,6 +137,8 @@ def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:
             ) from None
         if isinstance(row, dict):
             return row
+    if task.ways:  # a language model: whatever it learned from, one text is a question, or a beginning
+        return {"": text}
     asked = [role for role in task.data.asked_roles if role in columns]
     if not task.is_tabular and len(asked) == 1:
         return {columns[asked[0]]: text}

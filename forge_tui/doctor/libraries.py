@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from backends.contract import ForgeError
-from backends.registry import TASKS
+from backends.registry import every_way
 from forge_tui.doctor import installed
 from forge_tui.doctor.checks import Check
 from forge_tui.settings import read_settings
@@ -33,7 +33,7 @@ class Installed:
 
 def look_at_libraries() -> Installed | Check:
     """What the trainer has, or the check that says why that cannot be told."""
-    needed = {name for task in TASKS for method in task.methods for name in needed_libraries(task, method)}
+    needed = {name for task in every_way() for method in task.methods for name in needed_libraries(task, method)}
     names = list(dict.fromkeys([*listed_libraries(), *sorted({*needed, *libraries_of_formats()})]))
     try:
         python = read_settings().trainer_python
@@ -66,12 +66,13 @@ def check_libraries(found: Installed) -> Iterator[Check]:
     yield from _versions(found)
     ranges = known_ranges()
     used: set[str] = set()
-    for task in TASKS:
+    for task in every_way():
         for method in task.methods:
             needed = needed_libraries(task, method)
             used.update(needed)
             missing = [name for name in needed if found.packages.get(name) is None]
-            what = f"{task.id}, {method}"
+            way = f" by {task.strategy}" if task.ways else ""
+            what = f"{task.id}{way}, {method}"
             if missing:
                 fix = f"Install it: {_install(missing, ranges)}"
                 yield Check("task", "problem", f"{what}: {' and '.join(missing)} missing", fix)

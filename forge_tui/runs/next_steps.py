@@ -17,7 +17,7 @@ _SHARES = ("accuracy", "f1_macro", "f1_micro", "f1", "exact_match", "precision_m
 _TOO_GOOD = 0.999
 # A pair of classes with this share of all mistakes stands out; so does a class found less often than that.
 _PAIR_SHARE, _FOUND_SHARE = 0.2, 0.5
-_FEW_ROWS = 30
+_FEW_ROWS, _FEW_ROUNDS = 30, 20
 # The best evaluation in the last tenth of the steps: it was still getting better. In the first half: it had enough.
 _STILL_BETTER, _HAD_ENOUGH = 0.9, 0.5
 
@@ -83,8 +83,13 @@ def _training(results: Results) -> list[str]:
     steps, details = [], results.details
     best = readings.whole(details.get("best_step")) or readings.whole(details.get("best_round"))
     last = readings.whole(details.get("steps")) or readings.whole(details.get("rounds"))
-    if best and last and last > 1:
-        longer = "n_estimators" if "rounds" in details else "num_train_epochs or max_steps"
+    if best and last and last > 1 and "rounds" in details:
+        if best >= _STILL_BETTER * last:
+            steps.append(f"Train longer: the last rounds were the best ({best:,} of {last:,}): n_estimators.")
+        elif best < _FEW_ROUNDS:
+            steps.append(f"Learn slower: it was at its best after {best:,} rounds: a lower learning_rate or max_depth.")
+    elif best and last and last > 1:
+        longer = "num_train_epochs or max_steps"
         if best >= _STILL_BETTER * last:
             steps.append(f"Train longer: it was still getting better at the end (best {best:,} of {last:,}): {longer}.")
         elif best < _HAD_ENOUGH * last:
@@ -130,9 +135,9 @@ def _mistakes(results: Results) -> list[str]:
         worst = min(lost, key=lambda each: each.right / each.count)
         more = f" (so are {len(lost) - 1:,} more)" if len(lost) > 1 else ""
         few = ", and only that many were held out" if worst.count < _FEW_ROWS else ""
+        balance = "" if (results.run.task or "").startswith("tabular") else ", or set class_weights=balanced"
         steps.append(
-            f"{worst.name} is found in {worst.right:,} of {worst.count:,} rows{few}{more}: add rows of it, or "
-            "class_weights=balanced where the task has it."
+            f"{worst.name} is found in {worst.right:,} of {worst.count:,} rows{few}{more}: add rows of it{balance}."
         )
     kinds = {name: each for name, each in results.by_type.items() if each.get("count")}
     if kinds and "recall" in next(iter(kinds.values())):

@@ -24,7 +24,7 @@ class RunSubject:
         self.spec: RunSpec | None
         try:
             self.spec = read_spec(files.spec)
-            self.primary = find_task(self.spec.task).metrics[0]
+            self.primary = find_task(self.spec.task, self.spec.strategy).metrics[0]
         except ForgeError:
             self.spec, self.primary = None, "loss"
 

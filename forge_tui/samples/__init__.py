@@ -23,6 +23,7 @@ _FILES = {
     "translation": "short_sentences.csv",
     "text-to-text": "reminders.csv",
     "extractive-question-answering": "village_notices.json",
+    "text-generation": "tram_questions.csv",
 }
 # A demo is over in a minute on two CPU cores; what is not named here is chosen as for any other data.
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -34,12 +35,14 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "translation": {"max_steps": 300, "max_eval_samples": 50},
     "text-to-text": {"max_steps": 300, "max_eval_samples": 50},
     "extractive-question-answering": {"max_steps": 300},
+    "text-generation": {"max_steps": 150, "sample_tokens": 32},
 }
 # A task that starts from a pretrained model takes a preset in its demo, which needs no download.
 _MODELS: Mapping[str, str] = {
     "summarization": "preset:tiny-encoder-decoder",
     "translation": "preset:tiny-encoder-decoder",
     "text-to-text": "preset:tiny-encoder-decoder",
+    "text-generation": "preset:gpt-1m",
 }
 
 

@@ -58,6 +58,7 @@ class HomeScreen(Screen[None]):
         Binding("a", "advice", "advice", show=False, tooltip="should I train at all?", id="app.advice"),
         Binding("t", "demo", "demo", show=False, tooltip="the one-minute demo", id="app.demo"),
         Binding("v", "results", "results", tooltip="what came out of the run, its mistakes to read", id="run.results"),
+        Binding("c", "compare", "compare", tooltip="curves and settings of the runs chosen by space", id="run.compare"),
         Binding("s", "stop", "stop", id="run.stop"),
         Binding("r", "resume", "resume", id="run.resume"),
         Binding("u", "try_it", "try it", show=False, tooltip="ask the model of the chosen run", id="run.try"),
@@ -153,7 +154,8 @@ class HomeScreen(Screen[None]):
 
     def _invite(self, is_empty: bool, draft: str | None) -> None:
         """What to do next; where there are no runs, at length and in their place."""
-        told = "\n".join(next_lines(is_empty, plain(draft) if draft else None))
+        key_of = self.app.key_of  # type: ignore[attr-defined]
+        told = "\n".join(next_lines(is_empty, plain(draft) if draft else None, key_of))
         if told != self._next:
             self._next = told
             self.query_one("#next", Static).update(Text(told))
@@ -192,6 +194,22 @@ class HomeScreen(Screen[None]):
         if run is not None:
             self.app.open_results(run.id)  # type: ignore[attr-defined]
 
+    def action_compare(self) -> None:
+        """Lay the curves of the marked runs over each other; one marked run is compared with the chosen one."""
+        from forge_tui.screens.overlay import MOST_RUNS
+
+        table = self.query_one(RunTable)
+        marked = {run.id: run for run in table.marked}
+        if len(marked) < 2 and table.chosen is not None:
+            marked |= {table.chosen.id: table.chosen}
+        if 2 <= len(marked) <= MOST_RUNS:
+            self.app.open_overlay(list(marked))  # type: ignore[attr-defined]
+        elif len(marked) > MOST_RUNS:
+            self.notify(f"{len(marked)} runs are chosen; {MOST_RUNS} at most are told apart in one plot.", markup=False)
+        else:
+            key = self.app.key_of("run.mark", "space")  # type: ignore[attr-defined]
+            self.notify(f"Choose the runs to compare first: {key} on each of them.", markup=False)
+
     def action_new(self) -> None:
         """Open the wizard."""
         self.app.open_wizard()  # type: ignore[attr-defined]
@@ -214,14 +232,18 @@ class HomeScreen(Screen[None]):
         if chosen is None:
             return
         from forge_tui.planning import plan_run
+        from forge_tui.runs.remarks import start_remarks
         from forge_tui.runs.store import start_run
         from forge_tui.samples import demo_request
 
         try:
-            files = start_run(plan_run(demo_request(chosen)).spec)
+            plan = plan_run(demo_request(chosen))
+            remarks = await asyncio.to_thread(lambda: list(start_remarks(plan.device)))
+            files = start_run(plan.spec)
         except ForgeError as error:
             self._tell(error)
             return
+        self._warn(remarks)
         self.app.open_run(files.folder.name)  # type: ignore[attr-defined]
 
     @work(exclusive=True, group="action")
@@ -240,10 +262,11 @@ class HomeScreen(Screen[None]):
     async def action_resume(self) -> None:
         """Go on with the chosen run from its last checkpoint."""
         from forge_tui.runs.control import resume_run
+        from forge_tui.runs.remarks import start_remarks
 
         run = self._chosen()
-        if run is not None:
-            await self._try(resume_run, run)
+        if run is not None and await self._try(resume_run, run):
+            self._warn(await asyncio.to_thread(lambda: list(start_remarks(None))))
 
     @work(exclusive=True, group="action")
     async def action_delete(self) -> None:
@@ -264,15 +287,23 @@ class HomeScreen(Screen[None]):
         if run is not None:
             await self._try(lambda files: move(files, places), run)
 
-    async def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> None:
-        """Do it beside the screen: a start is waited for, and a large folder takes its time to go."""
+    async def _try(self, action: Callable[[RunFiles], object], run: RunSummary) -> bool:
+        """Do it beside the screen: a start is waited for, and a large folder takes its time; whether it worked."""
         from forge_tui.paths import runs_folder
 
         try:
             await asyncio.to_thread(action, RunFiles(runs_folder() / run.id))
         except ForgeError as error:
             self._tell(error)
-        self.look_at_runs()
+            return False
+        finally:
+            self.look_at_runs()
+        return True
+
+    def _warn(self, remarks: list[str]) -> None:
+        """What is to be known of a run that was started."""
+        for remark in remarks:
+            self.app.notify(plain(remark), severity="warning", markup=False)
 
     def _tell(self, error: ForgeError) -> None:
         self.notify(plain(f"{error.why}. {error.fix}"), title=plain(error.what), severity="error", markup=False)

@@ -19,6 +19,7 @@ class RunTable(DataTable[Text]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "open", id="run.open"),
+        Binding("space", "mark", "choose", show=False, tooltip="choose runs to compare", id="run.mark"),
         Binding("home", "scroll_top", "newest run", show=False, id="run.newest"),
         Binding("end", "scroll_bottom", "oldest run", show=False, id="run.oldest"),
     ]
@@ -28,6 +29,7 @@ class RunTable(DataTable[Text]):
         self._runs: dict[str, RunSummary] = {}
         self._shown: dict[str, tuple[str, ...]] = {}
         self._widths = WIDTHS
+        self._marked: list[str] = []
         for name, width in COLUMNS:
             self.add_column(name, width=width, key=name)
 
@@ -38,10 +40,25 @@ class RunTable(DataTable[Text]):
             return None
         return self._runs.get(list(self._shown)[self.cursor_row])
 
+    @property
+    def marked(self) -> list[RunSummary]:
+        """The runs that were marked, in the order of that."""
+        return [self._runs[run_id] for run_id in self._marked if run_id in self._runs]
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away."""
+        run = self.chosen
+        if run is not None:
+            self._marked.remove(run.id) if run.id in self._marked else self._marked.append(run.id)
+            self.show(list(self._runs.values()))
+
+    def _cells(self, run: RunSummary) -> tuple[str, ...]:
+        return run_cells(run, self._widths, run.id in self._marked)
+
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Change only the cells that differ; rows move only when runs came or went."""
         self._runs = {run.id: run for run in runs}
-        cells = {run.id: run_cells(run, self._widths) for run in runs}
+        cells = {run.id: self._cells(run) for run in runs}
         if list(cells) != list(self._shown):
             self._rebuild(cells)
         for run_id, row in cells.items():
@@ -58,7 +75,7 @@ class RunTable(DataTable[Text]):
             self._widths = widths
             for (name, _), width in zip(COLUMNS, widths, strict=True):
                 self.columns[ColumnKey(name)].width = width
-            self._rebuild({run_id: run_cells(run, widths) for run_id, run in self._runs.items()})
+            self._rebuild({run_id: self._cells(run) for run_id, run in self._runs.items()})
 
     def _rebuild(self, cells: dict[str, tuple[str, ...]]) -> None:
         """New rows; the cursor stays on its run, or at its place when that run is gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from forge_tui.axes import tidy
 from forge_tui.formatting import duration, elapsed
@@ -17,17 +17,19 @@ COLUMNS = (("name", 18), ("task", 16), ("status", 10), ("progress", 13), ("resul
 WIDTHS = tuple(width for _, width in COLUMNS)
 # Of the columns that a wider terminal adds, the share of each.
 _GROWS = (0.3, 0.2, 0.0, 0.0, 0.5)
+# The ids of actions with their usual keys.
+_NEW, _DATA, _ADVICE, _DEMO = ("app.new", "n"), ("app.data", "d"), ("app.advice", "a"), ("app.demo", "t")
 _NEXT = (
-    ("n", "new model: I know what I want"),
-    ("d", "start from a data file"),
-    ("a", "advice: should I train at all?"),
-    ("t", "the one-minute demo"),
+    (_NEW, "new model: I know what I want"),
+    (_DATA, "start from a data file"),
+    (_ADVICE, "advice: should I train at all?"),
+    (_DEMO, "the one-minute demo"),
 )
 _INVITATION = (
-    ("t", "the one-minute demo: trains on a bundled sample, needs no network, no GPU"),
-    ("d", "start from a data file of yours: it is looked at before anything starts"),
-    ("a", "advice: should I train at all? eleven questions, each may be left open"),
-    ("n", "new model: I know what I want"),
+    (_DEMO, "the one-minute demo: trains on a bundled sample, needs no network, no GPU"),
+    (_DATA, "start from a data file of yours: it is looked at before anything starts"),
+    (_ADVICE, "advice: should I train at all? eleven questions, each may be left open"),
+    (_NEW, "new model: I know what I want"),
 )
 
 
@@ -37,13 +39,22 @@ def column_widths(width: int) -> tuple[int, ...]:
     return tuple(least + int(more * share) for (_, least), share in zip(COLUMNS, _GROWS, strict=True))
 
 
-def next_lines(is_empty: bool, draft: str | None) -> list[str]:
-    """What to do next: two lines under the runs, or an invitation where there are none."""
-    begun = [f"  n  {draft}"] if draft else []
+def next_lines(is_empty: bool, draft: str | None, key_of: Callable[[str, str], str]) -> list[str]:
+    """What to do next: two lines under the runs, or an invitation where there are none.
+
+    `key_of` gives the key of an action by its id and usual key.
+    """
+    begun = [f"  {key_of(*_NEW)}  {draft}"] if draft else []
     if is_empty:
-        return ["", "No runs yet. What next?", "", *begun, *(f"  {key}  {what}" for key, what in _INVITATION)]
+        return [
+            "",
+            "No runs yet. What next?",
+            "",
+            *begun,
+            *(f"  {key_of(*each)}  {what}" for each, what in _INVITATION),
+        ]
     pairs = zip(_NEXT[::2], _NEXT[1::2], strict=True)
-    rows = [f"  {left[0]}  {left[1]:<34}  {right[0]}  {right[1]}" for left, right in pairs]
+    rows = [f"  {key_of(*left[0])}  {left[1]:<34}  {key_of(*right[0])}  {right[1]}" for left, right in pairs]
     return ["What next?", *begun, *rows]
 
 
@@ -59,12 +70,13 @@ def problem_line(problems: Sequence[str]) -> str:
     return f" ! {problems[0]}{more}" if problems else ""
 
 
-def run_cells(run: RunSummary, widths: Sequence[int] = WIDTHS) -> tuple[str, ...]:
+def run_cells(run: RunSummary, widths: Sequence[int] = WIDTHS, is_marked: bool = False) -> tuple[str, ...]:
     """What a row says in columns of these widths; a number never stands without its name."""
     share = run.progress
     took = elapsed(run.started, run.ended)
     progress = " ".join((f"{share:>4.0%}" if share is not None else "    ", duration(took) if took is not None else ""))
-    cells = (run.name, run.task or "?", str(run.status), progress, _result(run))
+    name = f"+ {run.name}" if is_marked else run.name
+    cells = (name, run.task or "?", str(run.status), progress, _result(run))
     return tuple(_fit(plain(cell), width) for cell, width in zip(cells, widths, strict=True))
 
 

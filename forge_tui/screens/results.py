@@ -51,6 +51,7 @@ class ResultsScreen(Screen[None]):
         Binding("pagedown,space", "move(10)", "page down", show=False, id="results.page_down"),
         Binding("home", "move(-1000000)", "first", show=False, id="results.first"),
         Binding("end", "move(1000000)", "last", show=False, id="results.last"),
+        Binding("u", "try_it", "try it", tooltip="ask the model", id="run.try"),
         Binding("i", "info", "info", tooltip="settings and files of the run", id="view.info"),
         Binding("question_mark", "app.show_keys", "keys", key_display="?", id="app.keys"),
         Binding("escape,q", "app.pop_screen", "back", id="results.back"),
@@ -164,6 +165,10 @@ class ResultsScreen(Screen[None]):
         chosen = await self.app.push_screen_wait(ChooseScreen("Which rows?", choices or [(EVERYTHING, "all rows")]))
         if chosen is not None:
             reader.choose(chosen)
+
+    def action_try_it(self) -> None:
+        """Ask the model of the run."""
+        self.app.open_try_it(self.files)  # type: ignore[attr-defined]
 
     def action_info(self) -> None:
         """Settings with their reasons, scores, files."""

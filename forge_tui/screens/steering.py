@@ -79,11 +79,15 @@ class SteeringScreen(Screen[None]):
     def action_resume(self) -> None:
         """Start the next attempt; waiting for its first sign is no work for the screen."""
         from forge_tui.runs.control import resume_run
+        from forge_tui.runs.remarks import start_remarks
 
         try:
             resume_run(self.files)
         except ForgeError as error:
             self.app.call_from_thread(self._tell, error)
+            return
+        for remark in start_remarks(None):
+            self.app.call_from_thread(self.notify, plain(remark), severity="warning", markup=False)
 
     def action_try_it(self) -> None:
         """Ask the model of this run."""

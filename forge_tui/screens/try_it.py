@@ -110,6 +110,8 @@ class TryItScreen(Screen[None]):
         self._draft = self._current
         self._place = 0
         self._loaded_in: float | None = None
+        self._wants_sample = False
+        self._shown_state: State | None = None
 
     def compose(self) -> ComposeResult:
         yield Line(f"Try it: {self._spec.name} · {self._learned.id}", id="title")
@@ -148,7 +150,7 @@ class TryItScreen(Screen[None]):
         """Called in the thread of the watch."""
         room: Room | ForgeError
         try:
-            room = find_room(weight_bytes(self._files.model), self._learned, sample.hardware)
+            room = find_room(weight_bytes(self._files.model), self._learned.is_tabular, sample.hardware)
         except OSError as error:
             room = ForgeError("The model's files cannot be read", str(error), "Look at: forge-tui show RUN")
         self.post_message(self.RoomFound(room))
@@ -201,7 +203,7 @@ class TryItScreen(Screen[None]):
             told = f"✗ {self._wrong.what}: {self._wrong.why}  → {self._wrong.fix}"
         elif session.state is State.READY:
             took = f", loaded in {duration(self._loaded_in)}" if self._loaded_in is not None else ""
-            told = f"ready on {session.device or 'this machine'}{took}"
+            told = f"ready on {session.device}{took}"
         elif session.state is State.ABSENT:
             told = f"not loaded: enter asks and loads it again; {room}"
         else:
@@ -209,6 +211,9 @@ class TryItScreen(Screen[None]):
             told += f"; {room}" if session.state is State.LOADING else "; esc stops it"
             told += "; asked as soon as it is loaded" if session.has_question else ""
         line.show(told)
+        if session.state is not self._shown_state:
+            self._shown_state = session.state
+            self.refresh_bindings()
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -248,6 +253,7 @@ class TryItScreen(Screen[None]):
         sample = self._samples.take()
         if sample is None:
             problem = self._samples.problem
+            self._wants_sample = problem is None
             told = "the held-out rows are being read" if problem is None else f"{problem.what}: {problem.why}"
             self.notify(plain(told), timeout=4, markup=False)
             return
@@ -258,8 +264,9 @@ class TryItScreen(Screen[None]):
     def on_try_it_screen_row_heard(self, message: RowHeard) -> None:
         is_first = not self._samples.has_rows
         self._samples.hear(message.told)
-        if is_first and self._samples.has_rows and self._form.is_table and not any(self.query_one(AskForm).texts):
-            self.action_sample()  # nobody types a whole row
+        nobody_types = self._wants_sample or self._form.is_table  # a whole row, that is
+        if is_first and self._samples.has_rows and nobody_types and not any(self.query_one(AskForm).texts):
+            self.action_sample()
 
     def on_ask_field_reached(self, message: AskField.Reached) -> None:
         message.stop()

@@ -17,6 +17,7 @@ from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.question_view import QuestionView
 from forge_tui.wizard.draft import Draft, delete_draft, drafts, save_draft
+from forge_tui.wizard.export import has_findings
 from forge_tui.wizard.flow import before, find_place, following, missing, where_to_resume
 from forge_tui.wizard.goal import GO_ON
 from forge_tui.wizard.model_rows import ModelRow
@@ -48,6 +49,7 @@ class WizardScreen(Screen[None]):
         _key("left", "door_back", "door before", show=False),
         _key("v", "look", "look", "look at rows of the data or the sample"),
         _key("r", "roles", "roles", "which column is what"),
+        _key("x", "export", "export", "write the findings to a file"),
         _key("e", "answers", "edit answers", "what the advice is built on"),
         _key("m", "method", "method", "train it by another method"),
         _key("f", "fitting", "what fits", "only what fits, or everything"),
@@ -173,7 +175,7 @@ class WizardScreen(Screen[None]):
             self._refuse(error)
             return
         if self.session.saved:
-            self.notify(f"saved as {self.session.saved}", markup=False)
+            self.notify(self.session.saved, markup=False)
             self.session.saved = ""
         if to == STAY:
             self._show(name, again=place.id != "data")
@@ -246,6 +248,8 @@ class WizardScreen(Screen[None]):
         if action == "act":
             name = parameters[0]
             here = self._place.id if self._at else ""
+            if name == "export" and not has_findings(self.session):
+                return False
             return here in ("goal", "rows") if name == "look" else bool(self._at) and name in self._place.keys
         return True
 

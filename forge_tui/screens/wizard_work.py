@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 from textual import work
@@ -25,18 +24,6 @@ from profiles.hardware import Hardware
 _PATIENCE = 2.0
 _PROGRESS_SECONDS = 0.25
 _ROWS_AT_ONCE = 12
-
-
-def _remarks(plan: Plan) -> Iterator[str]:
-    """Who else is on the device, and whether a run would end at logout."""
-    from forge_tui.logind import logout_warning
-    from forge_tui.runs.company import company
-
-    others = company(plan.device)
-    if others:
-        yield f"{plan.device.name} is used by {', '.join(others)} too; queue waits until no other run is there"
-    if warning := logout_warning():
-        yield warning
 
 
 class _Left(Exception):
@@ -180,7 +167,10 @@ class WizardWork(Widget):
         except ForgeError as error:
             self.post_message(self.Refused(error))
             return
-        remarks = session.remarks if find_place(then)[0].id == "setting" else tuple(_remarks(plan))
+        from forge_tui.runs.remarks import start_remarks
+
+        told = find_place(then)[0].id == "setting"
+        remarks = session.remarks if told else tuple(start_remarks(plan.device, "queue"))
         self.post_message(self.Planned(plan, rows, remarks, key, then, resumed))
 
     def list_models(self, first: list[ModelRow]) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backends.contract import RunFiles, read_json
-from backends.registry import Task
 from forge_tui.formatting import gibibytes
 from forge_tui.model_folders import local_folder
 from forge_tui.visible_devices import VARIABLE
@@ -65,9 +64,9 @@ def weight_bytes(folder: Path) -> int:
     return own + (weight_bytes(base) if base is not None else 0)
 
 
-def find_room(weights: int, task: Task, hardware: Hardware) -> Room:
+def find_room(weights: int, is_tabular: bool, hardware: Hardware) -> Room:
     """Where the weights of a finished run go: the best GPU where they fit into it, else main memory."""
-    if task.is_tabular:
+    if is_tabular:
         return _in_memory(weights, _TREES_LIBRARY_BYTES, hardware, {})
     device = choose_device(hardware)
     if device.gpu is None:

@@ -26,16 +26,26 @@ class ModelSession:
     """What is going on with the model; `hear` is called with what `tell` was told, in the thread of the screen."""
 
     def __init__(
-        self, files: RunFiles, tell: Callable[[int, Told], object], start: Callable[..., LineProcess] = LineProcess
+        self,
+        files: RunFiles,
+        tell: Callable[[int, Told], object],
+        module: tuple[str, ...] = ("backends.predict", "--one-by-one"),
+        last_keys: frozenset[str] | None = None,
     ) -> None:
-        self._files, self._tell, self._start = files, tell, start
+        """`last_keys` are those of which one is in the last line of an answer; without them an answer is one line."""
+        self._files, self._tell, self._module, self._last_keys = files, tell, module, last_keys
         self._process: LineProcess | None = None
         self._number = 0
         self._waiting: Mapping[str, Any] | None = None
         self._since = 0.0
         self.variables: Mapping[str, str] = {}
         self.state = State.ABSENT
-        self.device: str | None = None
+        self.ready: Mapping[str, Any] = {}
+
+    @property
+    def device(self) -> str:
+        """Where the model lies."""
+        return str(self.ready.get("device") or "this machine")
 
     @property
     def has_question(self) -> bool:
@@ -53,8 +63,8 @@ class ModelSession:
             return
         self._number += 1
         number = self._number
-        arguments = ("backends.predict", str(self._files.folder), "--one-by-one")
-        self._process = self._start(self._files, arguments, lambda told: self._tell(number, told), self.variables)
+        arguments = (self._module[0], str(self._files.folder), *self._module[1:])
+        self._process = LineProcess(self._files, arguments, lambda told: self._tell(number, told), self.variables)
         self._enter(State.LOADING)
 
     def ask(self, row: Mapping[str, Any]) -> None:
@@ -73,13 +83,19 @@ class ModelSession:
             return told.error if isinstance(told, Ended) else told
         if "ready" in told:
             ready = told["ready"]
-            self.device = str(ready.get("device")) if isinstance(ready, Mapping) else None
+            self.ready = ready if isinstance(ready, Mapping) else {}
             self._enter(State.READY)
             if self._waiting is not None:
                 self._send()
             return None
-        self._enter(State.READY)
+        if self._last_keys is None or self._last_keys & set(told):
+            self._enter(State.READY)
         return told
+
+    def interrupt(self) -> None:
+        """Ask the process to end the answer that it is at, where it listens meanwhile."""
+        if self._process is not None:
+            self._process.send({"stop": True})
 
     def stop(self) -> None:
         """Let the model go, with the question that it was at."""

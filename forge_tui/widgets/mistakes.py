@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.text import Text
-from textual.widgets import Static
+from textual.widget import Widget
 
 from forge_tui.formatting import counted
 from forge_tui.result_text import judged_lines
@@ -15,13 +15,13 @@ MISTAKES, EVERYTHING = "mistakes", "everything"
 _LINES_A_TEXT, _PAIRS_OFFERED = 3, 30
 
 
-class MistakeReader(Static):
+class MistakeReader(Widget):
     """Moved by its screen; `place` says which row is the present one."""
 
     DEFAULT_CSS = "MistakeReader { height: 1fr; padding: 0 1; }"
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(Text("reading the predictions …"), id=id, markup=False)
+        super().__init__(id=id)
         self._predictions: Predictions | None = None
         self._results: Results | None = None
         self._rows: tuple[Judged, ...] = ()
@@ -60,16 +60,12 @@ class MistakeReader(Static):
             pair = tuple(key.removeprefix("pair ").split("\0")) if key != MISTAKES else None
             rows = self._predictions.mistakes
             self._rows = tuple(row for row in rows if pair is None or (row.expected, row.predicted) == pair)
-        self._show()
+        self.refresh()
 
     def move(self, rows: int) -> None:
         """Go to another row."""
         self._at = max(0, min(len(self._rows) - 1, self._at + rows))
-        self._show()
-
-    def on_resize(self) -> None:
-        """Another number of rows fits."""
-        self._show()
+        self.refresh()
 
     @property
     def place(self) -> str:
@@ -80,9 +76,11 @@ class MistakeReader(Static):
         """The present row with all of its text; nothing where there is no row."""
         return judged_lines(self._rows[self._at], width) if self._rows else []
 
-    def _show(self) -> None:
-        if self._predictions is not None:
-            self.update(Text("\n".join(self._lines(max(20, self.size.width - 2), self.size.height))))
+    def render(self) -> Text:
+        """As many rows as fit; made when it is painted, since only then the room is known."""
+        if self._predictions is None:
+            return Text("reading the predictions …")
+        return Text("\n".join(self._lines(max(20, self.size.width), self.size.height)))
 
     def _lines(self, width: int, height: int) -> list[str]:
         assert self._predictions is not None and self._results is not None

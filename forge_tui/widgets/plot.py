@@ -70,6 +70,7 @@ class Plot(Widget):
         self._symbols = ASCII_SYMBOLS if ascii else _SYMBOLS
         self._canvas = Canvas(ascii)
         self._series: dict[str, tuple[Curve, Look]] = {}
+        self._letters: dict[str, str] = {}
         self._baseline: tuple[float, str] | None = None
         self._x_axis: Axis | None = None
         self._y_axis: Axis | None = None
@@ -78,13 +79,18 @@ class Plot(Widget):
         self._strips: dict[int, Strip] = {}
         self._styles: list[Style] = []
 
-    def set_series(self, name: str, curve: Curve, style: Look = "train") -> None:
-        """Add or replace a series; later ones lie on top. Shown at the next `refresh_plot`."""
+    def set_series(self, name: str, curve: Curve, style: Look = "train", letter: str = "") -> None:
+        """Add or replace a series; later ones lie on top. Shown at the next `refresh_plot`.
+
+        A `letter` stands on the curve here and there, for more series than can be told apart by their dots.
+        """
         self._series[name] = curve, style
+        self._letters[name] = letter
 
     def clear_series(self) -> None:
         """Take all series away. Shown at the next `refresh_plot`."""
         self._series.clear()
+        self._letters.clear()
 
     def baseline(self, value: float | None, label: str = "baseline") -> None:
         """Set the dashed horizontal line, or remove it with None. Shown at the next `refresh_plot`."""
@@ -177,6 +183,9 @@ class Plot(Widget):
             lines[y] = self._with_baseline(lines[y], parts[y], *self._baseline)
         if self.cursor is not None and self._x_axis.low <= self.cursor <= self._x_axis.high:
             self._draw_cursor(lines, parts, width - gutter)
+        if any(self._letters.values()):
+            letters = [letter for name in self._series if (letter := self._letters[name])]
+            self._draw_letters([curve for curve, _ in drawn], letters, lines, parts, width - gutter)
         for curve in curves:
             for x in curve.nonfinite_columns(width - gutter, *self._x_axis):
                 lines[0] = lines[0][:x] + self._symbols["mark"] + lines[0][x + 1 :]
@@ -204,6 +213,33 @@ class Plot(Widget):
             if line[at] in (" ", self._symbols["baseline"]):
                 lines[y] = line[:at] + self._symbols["cursor"] + line[at + 1 :]
                 parts[y][at] = _AXIS
+
+    def _draw_letters(
+        self,
+        curves: list[Curve | Logarithm],
+        letters: list[str],
+        lines: list[str],
+        parts: list[bytearray],
+        width: int,
+    ) -> None:
+        """Name each curve where it has values, each at places of its own so that letters seldom meet."""
+        assert self._x_axis is not None and self._y_axis is not None
+        for at, (curve, letter) in enumerate(zip(curves, letters, strict=True)):
+            columns = curve.columns(width, *self._x_axis)
+            known = [x for x, column in enumerate(columns) if column is not None]
+            if not known:
+                continue
+            first, last = known[0], known[-1]
+            places = {last} | {
+                first + round((last - first) * (turn + (at + 1) / (len(curves) + 1)) / 3) for turn in range(3)
+            }
+            for place in places:
+                x = min(known, key=lambda column: abs(column - place))
+                column = columns[x]
+                assert column is not None
+                y = self._canvas.row_of(column.last, self._y_axis)
+                if lines[y][x] not in letters:
+                    lines[y] = lines[y][:x] + letter + lines[y][x + 1 :]
 
     def forget_axes(self) -> None:
         """Choose the ranges anew: the values are drawn in another way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forge_tui.questions import PLAN, PROFILE, SEEN, Place
-from forge_tui.wizard import advice, data, goal, model, review, rows, settings, strategy
+from forge_tui.wizard import advice, data, export, goal, model, review, rows, settings, strategy
 from forge_tui.wizard.session import Session
 
 PLACES: tuple[Place, ...] = (
@@ -22,9 +22,25 @@ PLACES: tuple[Place, ...] = (
         typed=data.data_typed,
         submitted=data.data_submitted,
     ),
-    Place("rows", "data", rows.rows_question, rows.take_rows, needs=PROFILE, keys={"roles": rows.first_role}),
+    Place(
+        "rows",
+        "data",
+        rows.rows_question,
+        rows.take_rows,
+        needs=PROFILE,
+        keys={"roles": rows.first_role, "export": export.open_export},
+    ),
     Place("task", "data", rows.task_question, rows.take_task, needs=PROFILE, in_order=False),
     Place("column", "data", rows.column_question, rows.take_column, needs=PROFILE, in_order=False),
+    Place(
+        "export",
+        "data",
+        export.export_question,
+        export.take_export,
+        needs=PROFILE,
+        in_order=False,
+        submitted=review.typed_answer,
+    ),
     Place("quality", "data", rows.quality_question, rows.take_quality, needs=PROFILE, in_order=False),
     Place("answers", "advice", advice.answers_question, advice.take_answers, needs=SEEN, in_order=False),
     Place(

@@ -143,7 +143,7 @@ def take_save(session: Session, key: str) -> str:
     if not key:
         raise UsageError("There is no file ''", "the name is empty", "Type a name.")
     write_spec(spec_of(session.plan), typed_path(key))
-    session.saved = os.path.abspath(typed_path(key))
+    session.saved = f"saved as {os.path.abspath(typed_path(key))}"
     return BACK
 
 

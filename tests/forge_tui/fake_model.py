@@ -4,7 +4,9 @@
 
     rows     lines that `backends.held_out_rows` prints
     answers  answers in turn; one that is {"die": N} ends it by signal N, {"error": {...}} is told as its last line
-    hold     places to wait at until the file `go <place>` is there: loading, answering
+    hold     places to wait at until the file `go <place>` is there: reading, loading, answering
+    ready    what `backends.chat` tells when it is loaded; its answers are lists of lines, and `wait` among them waits
+             for the next line on stdin, as an answer does that goes on until it is stopped
 
 What it was asked stands in `asked.jsonl`, and its process id in `at <place>` while it waits.
 """
@@ -36,18 +38,27 @@ def hold(place: str) -> None:
 
 
 if module == "backends.held_out_rows":
+    hold("reading")
     for row in plan.get("rows", ()):
         say(row)
     sys.exit(0)
 hold("loading")
 print("words of a library", file=sys.stderr)
-say({"ready": {"device": "CPU"}})
+say({"ready": {"device": "CPU", **plan.get("ready", {})}})
 answers = iter(plan.get("answers", ()))
 for line in sys.stdin:
     with (folder / "asked.jsonl").open("a") as stream:
         stream.write(line)
     hold("answering")
     answer = next(answers)
+    if isinstance(answer, list):
+        for piece in answer:
+            if piece == "wait":
+                with (folder / "asked.jsonl").open("a") as stream:
+                    stream.write(sys.stdin.readline())
+            else:
+                say(piece)
+        continue
     if "die" in answer:
         os.kill(os.getpid(), answer["die"])
     say(answer)

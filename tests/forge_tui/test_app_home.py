@@ -557,3 +557,20 @@ def test_a_running_run_has_a_small_curve(home: Any, drive: Callable[..., Any]) -
 
     drive(script)
     os.close(lock)
+
+
+def test_a_demo_says_who_is_on_its_device_and_what_logind_does(
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.use_stand_in()
+    monkeypatch.setattr("forge_tui.runs.remarks.company", lambda device: ["tickets", "root: python"])
+    monkeypatch.setattr("forge_tui.runs.remarks.logout_warning", lambda: "logind ends your processes at logout")
+
+    async def script(person: Any) -> None:
+        await person.press("t")
+        await person.see("The demo: which task?")
+        await person.press("enter")
+        await person.arrive("MonitorScreen")
+        await person.see("is used by tickets, root: python too", "logind ends your processes at logout")
+
+    drive(script)

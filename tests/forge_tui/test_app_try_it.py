@@ -188,7 +188,9 @@ def test_a_context_far_longer_than_the_screen_is_told_around_the_answer(make: An
     async def script(person: Any) -> None:
         await open_it(person)
         await person.see("ready on CPU")
-        await person.press("ctrl+n", "enter")
+        await person.press("ctrl+n")
+        await person.see("held-out row 1")
+        await person.press("enter")
         await person.see("at nine  75.0%", "«at nine»")
         assert person.text.count("and more words") > 2  # of the form alone
 
@@ -231,6 +233,20 @@ def test_earlier_questions_come_back_with_their_answers(make: Any, drive: Any) -
 
     drive(script)
     assert asked(files) == [{"message": "one"}, {"message": "two"}]
+
+
+def test_a_row_that_is_still_being_read_comes_when_it_is_there(make: Any, drive: Any) -> None:
+    files = make(rows=[row("refund", message="Give it back")], hold=["reading"])
+
+    async def script(person: Any) -> None:
+        await open_it(person)
+        await person.until((files.folder / "at reading").exists)
+        await person.press("ctrl+n")
+        await person.see("the held-out rows are being read")
+        (files.folder / "go reading").touch()
+        await person.see("held-out row 1; expected: refund", "Give it back")
+
+    drive(script)
 
 
 def test_a_changed_row_has_no_expected_answer_and_an_empty_one_is_not_asked(make: Any, drive: Any) -> None:

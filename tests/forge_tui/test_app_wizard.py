@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -692,3 +693,44 @@ def test_a_mark_of_quality_is_asked_about(home: Any, here: Path, drive: Callable
 
     drive(script, wizard=True, wizard_data="marked.csv")
     assert only_spec().preparation == {"weight_column": "quality"}
+
+
+def test_the_findings_can_be_exported(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    (here / "again.csv").write_text("text,label\n" + repeated(90))
+
+    async def script(person: Any) -> None:
+        await person.see(ROWS, "30×", "x export")
+        await person.press("x")
+        await person.see("Into which file?")
+        assert typed(person) == "again-findings.csv"
+        await replace_text(person, "found.jsonl")
+        await person.press("enter")
+        await person.see(ROWS, "findings in")
+        await person.press("x")
+        await person.see("Into which file?")
+        await replace_text(person, "found.jsonl")
+        await person.press("enter")
+        await person.see("is there already", "Give another name")
+        await person.press("escape")
+        await person.see(ROWS)
+
+    drive(script, wizard=True, wizard_data="again.csv")
+    found = [json.loads(line) for line in (here / "found.jsonl").read_text().splitlines()]
+    assert found[0]["code"] == "duplicate" and found[0]["row"] == 3
+    assert found[-1]["where"] == "30 places in all"
+
+
+def test_without_findings_nothing_is_exported(home: Any, here: Path, drive: Callable[..., Any]) -> None:
+    rows = (
+        f"{number % 97},{'yes' if number % 97 > 40 + number % 30 else 'no'},{number / 7}\n" for number in range(600)
+    )
+    (here / "clean.csv").write_text("size,target,weight\n" + "".join(rows))
+
+    async def script(person: Any) -> None:
+        await person.see(ROWS, "r roles")
+        assert "x export" not in person.text
+        await person.press("x")
+        await person.settle()
+        assert ROWS in person.text
+
+    drive(script, wizard=True, wizard_data="clean.csv")

@@ -36,6 +36,11 @@ def test_json_adds_up(cli: Callable[..., Any]) -> None:
     assert found["components"]["weights"] == pytest.approx(2 * 8.19e9, rel=0.01)
 
 
+def test_a_length_that_the_model_cannot_read_is_refused(cli: Callable[..., Any]) -> None:
+    told = cli("estimate", "--model", "FacebookAI/roberta-base", "--seq-length", "4096", "--hardware", "gpu:24GiB")
+    assert told.code == 2 and "--seq-length 512" in told.err
+
+
 @pytest.mark.parametrize(
     ("gib", "verdict", "code"), [(80, "fits", DONE), (20, "tight", DONE), (8, "too-large", TOO_LARGE)]
 )

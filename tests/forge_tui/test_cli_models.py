@@ -18,10 +18,12 @@ from forge_tui.model_text import HEADER, model_rows, parameters_text, tokens_tex
 from profiles.catalog import catalog
 from profiles.catalog_order import standing
 from profiles.hardware import Gpu, Hardware
+from profiles.model_fit import model_fit
 
 KEYS = (
     "id family kind tasks source shape parameters active_parameters context gated chat_template instruct note verdict "
-    "first_choice knows languages published lowercases download_bytes license open_license weights_bytes local fit"
+    "first_choice knows languages published lowercases download_bytes license open_license weights_bytes local fit "
+    "fit_method"
 ).split()
 BERT: dict[str, Any] = {
     "model_type": "bert",
@@ -81,11 +83,15 @@ def test_the_list_as_json(cli: Callable[..., Any]) -> None:
     listed = told.json()
     assert {entry["id"] for entry in listed} == {model.id for model in catalog()}
     assert all(sorted(entry) == sorted(KEYS) for entry in listed)
-    assert {entry["fit"] for entry in listed} == {None, "too-large"}
+    assert {entry["fit"] for entry in listed} == {None, "fits", "tight", "too-large"}
+    assert sum(entry["fit"] is None for entry in listed) < len(listed) / 10
     of = {entry["id"]: entry for entry in listed}
     assert of["Qwen/Qwen2.5-7B"]["weights_bytes"] == 2 * 7_615_616_512
     assert of["Qwen/Qwen2.5-7B"]["license"] == "apache-2.0" and of["Qwen/Qwen2.5-7B"]["open_license"] is True
     assert of["Qwen/Qwen2.5-72B"]["fit"] == "too-large"
+    assert (of["Qwen/Qwen2.5-7B"]["fit"], of["Qwen/Qwen2.5-7B"]["fit_method"]) == ("fits", "lora")
+    assert (of["Qwen/Qwen3-14B"]["fit"], of["Qwen/Qwen3-14B"]["fit_method"]) == ("fits", "qlora")
+    assert (of["google-bert/bert-base-uncased"]["fit_method"]) == "full"
     assert of["preset:xgboost"]["local"] is True and of["Qwen/Qwen2.5-7B"]["local"] is False
 
 
@@ -93,7 +99,7 @@ def test_a_task_chooses_and_what_is_too_large_comes_last(cli: Callable[..., Any]
     listed = cli("models", "--task", "text-generation", "--hardware", "gpu:24GiB", "--json").json()
     assert all("text-generation" in entry["tasks"] for entry in listed)
     fits = [entry["fit"] for entry in listed]
-    assert fits[0] is None and fits[-1] == "too-large" and "too-large" not in fits[: fits.index("too-large")]
+    assert fits[0] == "fits" and fits[-1] == "too-large"
     assert listed[0]["id"] == "Qwen/Qwen3-8B"
 
 
@@ -102,20 +108,22 @@ def test_a_kind_chooses(cli: Callable[..., Any]) -> None:
     assert listed and {entry["kind"] for entry in listed} == {"encoder"}
 
 
-def test_the_table_never_calls_anything_fitting(cli: Callable[..., Any]) -> None:
+def test_the_table_names_the_method_that_fits(cli: Callable[..., Any]) -> None:
     told = cli("models", "--task", "text-generation", "--hardware", "gpu:24GiB")
     header, *rows = told.out.splitlines()
     assert header.split() == ["model", "params", "tokens", "weights", "fit", "licence"]
     (largest,) = [row for row in rows if row.startswith("Qwen/Qwen2.5-72B ")]
     assert largest.split() == ["Qwen/Qwen2.5-72B", "72.7B", "128k", "135.4", "GiB", "too", "large", "qwen"]
-    assert "fits" not in told.out
+    assert "lora" in rows[0].split()
     assert "24.0 GiB are free" in told.err and "too large" in told.err
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_fits_the_terminal(width: int) -> None:
     machine = Hardware(gpus=(Gpu(0, memory_free_bytes=24 * 2**30),))
-    rows = model_rows([(model, standing(model, machine), True) for model in catalog()], width)
+    rows = model_rows(
+        [(model, standing(model, machine), True, model_fit(model, machine)) for model in catalog()], width
+    )
     widths = [max(len(row[index]) for row in (HEADER, *rows)) for index in range(len(HEADER))]
     assert sum(widths) + 2 * (len(widths) - 1) <= width
     assert all(row[0].endswith(" *") for row in rows)
@@ -163,7 +171,7 @@ def test_one_model_of_the_catalog(cli: Callable[..., Any]) -> None:
     for words in ("Qwen/Qwen2.5-3B", "3,085,938,688", "too large", "qwen-research (with conditions", "commercial use"):
         assert words in told.out, told.out
     entry = cli("models", "qwen2.5-3b", "--hardware", "gpu:24GiB", "--json").json()
-    assert sorted(entry) == sorted(KEYS) and entry["fit"] is None
+    assert sorted(entry) == sorted(KEYS) and (entry["fit"], entry["fit_method"]) == ("fits", "lora")
     assert entry["shape"]["vocab"] == 151_936 and "experts" not in entry["shape"]
 
 

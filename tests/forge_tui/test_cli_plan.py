@@ -85,6 +85,17 @@ def test_the_object_has_the_keys_of_the_design(cli: Callable[..., Any], table: P
     assert any("described, not read" in warning for warning in plan["warnings"])
 
 
+@pytest.mark.parametrize("memory", [6, 12, 16, 24, 48])
+def test_what_is_offered_first_fits_with_its_margin(cli: Callable[..., Any], tmp_path: Path, memory: int) -> None:
+    data = tmp_path / "summaries.jsonl"
+    row = {"text": "many words of a long report " * 60, "summary": "a few words of it"}
+    data.write_text("".join(json.dumps({**row, "text": f"{number} {row['text']}"}) + "\n" for number in range(60)))
+    plan = cli(
+        "plan", "--data", str(data), "--task", "summarization", "--hardware", f"gpu:{memory}GiB", "--json"
+    ).json()
+    assert plan["memory"]["verdict"] == "fits", (plan["model"], plan["method"])
+
+
 def test_the_plan_of_a_language_model(cli: Callable[..., Any], pairs: Path) -> None:
     plan = cli("plan", "--data", str(pairs), "--hardware", "gpu:24GiB", "--json").json()
     assert (plan["task"], plan["strategy"], plan["approach"]) == ("text-generation", "dpo", "fine-tuning")
@@ -94,7 +105,7 @@ def test_the_plan_of_a_language_model(cli: Callable[..., Any], pairs: Path) -> N
     assert 2 * parameters < plan["disk"]["needed_bytes"] < 4 * parameters, "the download and an adapter"
     assert plan["settings"]["beta"]["value"] == 0.1
     assert {"orpo", "sft"} <= {each["strategy"] for each in plan["alternatives"]}
-    assert any("cannot train text-generation yet" in warning for warning in plan["warnings"])
+    assert any("cannot train text-generation by dpo yet" in warning for warning in plan["warnings"])
 
 
 @pytest.mark.parametrize("hardware", ["cpu", "gpu:6GiB", "gpu:2x80GiB"])

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backends.registry import TASKS
+from backends.registry import Task, every_way
 from forge_tui.doctor import installed, storage
 from forge_tui.doctor.checks import Check
 from forge_tui.doctor.devices import check_devices
@@ -54,15 +54,19 @@ def by_state(checks: Any, state: str) -> list[Check]:
 # --- libraries ---------------------------------------------------------------------------------------------------
 
 
+def named(task: Task) -> str:
+    return f"{task.id} by {task.strategy}" if task.ways else task.id
+
+
 def test_every_task_and_method_has_its_line() -> None:
     lines = [check.message for check in check_libraries(COMPLETE) if check.area == "task"]
-    assert lines == [f"{task.id}, {method}: ready" for task in TASKS for method in task.methods]
+    assert lines == [f"{named(task)}, {method}: ready" for task in every_way() for method in task.methods]
 
 
 def test_a_missing_library_stops_what_needs_it_and_nothing_else() -> None:
     (*problems,) = by_state(check_libraries(without("peft")), "problem")
     assert [each.message for each in problems] == [
-        f"{task.id}, {method}: peft missing" for task in TASKS for method in task.methods if method != "full"
+        f"{named(task)}, {method}: peft missing" for task in every_way() for method in task.methods if method != "full"
     ]
     assert "pip install 'peft" in problems[0].fix
     torchless = by_state(check_libraries(without("torch", "transformers")), "problem")
@@ -122,7 +126,7 @@ def test_the_table_of_libraries_names_what_the_backends_import() -> None:
                     names.add(module.partition(".")[0])
         return names
 
-    for task in TASKS:
+    for task in every_way():
         found = imported(ROOT / (task.module.replace(".", "/") + ".py"), set())
         outside = {distributions.get(name, name) for name in found - set(sys.stdlib_module_names)} - {"__future__"}
         needed = {name for method in task.methods for name in needed_libraries(task, method)}
@@ -133,7 +137,7 @@ def test_the_named_libraries_are_those_of_the_project() -> None:
     known = {name.partition("[")[0] for name in known_ranges()}
     if not known:
         pytest.skip("the project is not installed here")
-    needed = {name for task in TASKS for method in task.methods for name in needed_libraries(task, method)}
+    needed = {name for task in every_way() for method in task.methods for name in needed_libraries(task, method)}
     # Transformers brings these two in versions of its own choice.
     assert (needed | set(listed_libraries()) | set(libraries_of_formats())) - known <= {"safetensors", "tokenizers"}
 

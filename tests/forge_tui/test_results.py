@@ -112,8 +112,15 @@ def test_what_wins_is_to_be_used_and_what_would_make_it_better_is_told(make: Cal
 
 
 def test_learned_by_heart(make: Callable[..., RunFiles]) -> None:
-    told = "\n".join(next_steps(read_results(make(report(details={"rounds": 300, "best_round": 20})))))
+    told = "\n".join(next_steps(read_results(make(report(details={"steps": 300, "best_step": 20})))))
     assert "It had learned enough at 20 of 300 steps" in told
+
+
+@pytest.mark.parametrize("best, told", [(2000, "n_estimators"), (7, "a lower learning_rate or max_depth")])
+def test_trees_stop_by_themselves(make: Callable[..., RunFiles], best: int, told: str) -> None:
+    steps = next_steps(read_results(make(report(details={"rounds": max(best, 57), "best_round": best}))))
+    assert any(told in step for step in steps)
+    assert not any("longer training does not" in step for step in steps)
 
 
 def test_too_good_to_be_true(make: Callable[..., RunFiles]) -> None:
@@ -150,8 +157,8 @@ def test_of_77_classes_those_with_most_mistakes_are_shown(make: Callable[..., Ru
     ]
     results = read_results(make(report(confusion={"classes": classes, "pairs": pairs[1:]})))
     lines = matrix_lines(results, 76)
-    assert lines[0] == "The 7 of 77 classes with most mistakes; columns are named by number."
-    assert "class 75 顧客" in lines[-3] and lines[2].split()[-1] == "76"
+    assert lines[0] == "The 7 of 77 classes confused most often; columns have their numbers."
+    assert "class 76 顧客" in lines[-3] and lines[2].split()[-1] == "77"
     assert all(cell_len(line) <= 76 for line in counts_lines(results, 76))
 
 

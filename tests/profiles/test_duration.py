@@ -54,6 +54,11 @@ def test_only_experts_at_work_count() -> None:
         ("NVIDIA L4", "L4"),
         ("NVIDIA GeForce RTX 4090", "RTX 4090"),
         ("Tesla T4", "T4"),
+        ("NVIDIA RTX A1000 6GB Laptop GPU", None),
+        ("NVIDIA T400 4GB", None),
+        ("NVIDIA A10G", None),
+        ("NVIDIA GeForce RTX 4060 Laptop GPU", None),
+        ("NVIDIA GeForce RTX 4070 Ti", None),
         ("Some new GPU", None),
     ],
 )

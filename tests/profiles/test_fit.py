@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from profiles.catalog import Model, Shape, find_model
+from profiles.catalog import Model, Shape, catalog, find_model
 from profiles.fit import (
     CHANGES,
     FITS,
@@ -101,6 +101,25 @@ def test_on_a_cpu_scores_are_kept_where_some_of_them_are_dropped() -> None:
     assert kept.total_bytes - plain.total_bytes > scores
     assert setup_for(BERT).attention == "sdpa"
     assert trainer_setup(QWEN, "full", settings, on_gpu=False).attention == "sdpa"
+
+
+def test_a_smaller_model_saves_memory_and_may_take_a_leaner_method() -> None:
+    large, middle = find_model("Qwen/Qwen2.5-32B"), find_model("Qwen/Qwen2.5-14B")
+    tiny = find_model("TinyLlama/TinyLlama_v1.1")
+    found = changes(large, setup_for(large), 24 * GIB, True, ("full", "lora", "qlora"), (middle, tiny))[-1]
+    assert found.model is middle and found.setup.method == "qlora"
+    assert found.flags == "--model Qwen/Qwen2.5-14B --method qlora"
+    wide = find_model("FacebookAI/xlm-roberta-large")
+    for each in changes(wide, setup_for(wide, "qlora"), 24 * GIB, True, ("qlora",), tuple(catalog())):
+        assert each.saves_bytes > 0
+
+
+def test_experts_stay_in_16_bits() -> None:
+    model = find_model("Qwen/Qwen3-30B-A3B-Base")
+    assert model.shape is not None and model.parameters is not None
+    found = estimate_memory(model.shape, setup_for(model, "qlora"))
+    assert found is not None
+    assert 0.9 * 2 * model.parameters < found.components.weights < 2 * model.parameters
 
 
 @pytest.mark.parametrize(("model", "method"), [(QWEN, "lora"), (BERT, "full")], ids=lambda each: str(each)[:9])

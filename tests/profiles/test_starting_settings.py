@@ -17,7 +17,7 @@ from profiles.starting_settings import Situation, known_settings, starting_setti
 FOLDER = Path(profiles.starting_settings.__file__).with_name("settings")
 CONDITIONS = {
     "rows_below", "rows_from", "parameters_below", "parameters_from", "task", "strategy", "method", "from_scratch",
-    "architecture", "free_gib_below", "free_gib_from",
+    "architecture", "free_gib_below", "free_gib_from", "tokens_below", "tokens_from",
 }  # fmt: skip
 BILLION = 10**9
 
