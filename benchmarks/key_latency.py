@@ -3,8 +3,7 @@
 A real app on a 120x40 terminal of this program, with 200 runs, the newest of 100,000 points. The time from the key to
 the first thing painted for it: on home, in the monitor of that run and in the wizard, 95th percentile; and until a
 screen that was opened stands there, against an empty screen of Textual opened in the same way, median of the ratios.
-Escape alone is left out: Textual
-waits 100 ms for what may follow it. Exits 1 when a target is missed.
+Escape alone is left out: Textual waits 100 ms for what may follow it. Exits 1 when a target is missed.
 """
 
 from __future__ import annotations
