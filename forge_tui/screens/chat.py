@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from backends.contract import ForgeError, RunFiles, RunSpec
 from backends.registry import TaskData
@@ -24,6 +24,7 @@ from forge_tui.tryit.conversation import Drawing, Exchange, messages_of, save_co
 from forge_tui.tryit.room import Room, find_room, weight_bytes
 from forge_tui.tryit.session import ModelSession, State, Told
 from forge_tui.widgets.ask_field import AskField
+from forge_tui.widgets.key_line import KeyLine
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.next_tokens import NextTokens
 
@@ -107,7 +108,7 @@ class ChatScreen(Screen[None]):
                 yield Static("", id="said_before", markup=False)
         yield NextTokens()
         yield AskField(placeholder="say something; ctrl+j for a new line")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(AskField).focus()
