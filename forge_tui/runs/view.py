@@ -16,7 +16,7 @@ from forge_tui.runs import readings
 from forge_tui.runs.drawn import Drawing, DrawnCurves
 from forge_tui.runs.foreign import EventLog, StateLog
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 17
 LINES_KEPT = 500
 SAMPLES_KEPT = 40
 # Samples whose answers are longer together take a line for each.

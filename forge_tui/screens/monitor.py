@@ -198,25 +198,31 @@ class MonitorScreen(SteeringScreen):
 
     # --- keys ------------------------------------------------------------------------------------------------
 
+    def _show_changed(self) -> None:
+        """Show what a key changed, before anything is read for it."""
+        if self.state is not None:
+            self._show(self.state)
+        self._catch_up()
+
     def action_plots(self, change: str) -> None:
         """Change how the curves are drawn."""
         getattr(self.query_one(PlotGrid), change)()
-        self.look()
+        self._show_changed()
 
     def action_cursor(self, places: int) -> None:
         """Move the cursor over the plots."""
         self.query_one(PlotGrid).move_cursor(places)
-        self.look()
+        self._show_changed()
 
     def action_zoom(self, factor: float) -> None:
         """Show a smaller or larger part of the curves."""
         self.query_one(PlotGrid).zoom(factor)
-        self.look()
+        self._show_changed()
 
     def action_pan(self, share: float) -> None:
         """Show the part before or after."""
         self.query_one(PlotGrid).pan(share)
-        self.look()
+        self._show_changed()
 
     def action_pane(self, name: str) -> None:
         """Switch between the plots and the trainer's own log or the sample predictions."""

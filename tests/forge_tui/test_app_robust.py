@@ -86,6 +86,13 @@ def test_home_at_rest_sends_nothing(home: Any, drive: Callable[..., Any], monkey
     home.fabricate("20260102-030405-tabular-classification-0001", spec={"name": "coffee"}, exit={})
     monkeypatch.setattr("forge_tui.screens.home.MACHINE_SECONDS", 3600.0)
     painted: list[Any] = []
+    still: list[bool] = []
+
+    def is_still() -> bool:
+        """Whether the last frames of the beginning have come: nothing was painted in five looks one after the other."""
+        still.append(not any(update is not None for update in painted))
+        painted.clear()
+        return len(still) >= 5 and all(still[-5:])
 
     async def script(person: Any) -> None:
         await person.see("coffee", "RAM")
@@ -93,6 +100,7 @@ def test_home_at_rest_sends_nothing(home: Any, drive: Callable[..., Any], monkey
         await person.settle()
         await person.settle()
         monkeypatch.setattr(ForgeApp, "_display", lambda app, screen, update: painted.append(update))
+        await person.until(is_still, "rest")
         for _ in range(5):
             person.app.screen.look_at_runs()
             await person.settle()
