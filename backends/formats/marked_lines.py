@@ -1,8 +1,9 @@
-"""Lines that carry their answers in marks: fastText's `__label__x some text`, and CoNLL-U's ten columns a word."""
+"""Lines that carry their answers in marks: `__label__x some text`, a class and a text, CoNLL-U's ten columns a word."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ _WORD_NUMBER = re.compile(r"\d+")
 _OTHER_NUMBER = re.compile(r"\d+[-.]\d+")  # words written as one, and words that are not written
 _CONLLU_WIDTH = 10
 _LOOKED_AT = 500
+_FEWEST_LINES, _MOST_CLASSES, _LONGEST_CLASS = 5, 50, 40
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def looks_like_fasttext(text: str) -> bool:
@@ -33,6 +36,44 @@ def looks_like_conllu(text: str) -> bool:
         len(cells) == _CONLLU_WIDTH and (_WORD_NUMBER.fullmatch(cells[0]) or _OTHER_NUMBER.fullmatch(cells[0]))
         for cells in filled
     )
+
+
+def labelled_columns(text: str, complete: bool) -> tuple[str, ...]:
+    """The columns of lines that hold a class, a tab and a text, or a text, a tab and a class; none for all others."""
+    cells = _tabbed(text, complete)
+    if len(cells) < _FEWEST_LINES or any(len(line) != 2 for line in cells):
+        return ()
+    for label, said in ((0, 1), (1, 0)):
+        classes, texts = ([line[place].strip() for line in cells] for place in (label, said))
+        counts = Counter(classes)
+        few = 2 <= len(counts) <= min(_MOST_CLASSES, len(cells) // 2) and "" not in counts
+        short = all(len(each) <= _LONGEST_CLASS and each.count(" ") < 3 for each in counts)
+        words = sum(each.count(" ") + 1 for each in texts)
+        # What stands in the first line names its columns, unless it is a class of other lines too.
+        if few and short and counts[classes[0]] > 1 and words >= 3 * len(texts) and 2 * len(set(texts)) > len(texts):
+            return ("label", "text") if label == 0 else ("text", "label")
+    return ()
+
+
+def tabs_in_lines(text: str, complete: bool) -> int:
+    """How many tabs nearly every line has, where that is the same number of them; else 0."""
+    counts = Counter(len(line) - 1 for line in _tabbed(text, complete))
+    tabs, lines = counts.most_common(1)[0] if counts else (0, 0)
+    return tabs if lines >= max(_FEWEST_LINES, 0.98 * counts.total()) else 0
+
+
+def is_quoted(text: str, complete: bool) -> bool:
+    """Whether quotes enclose the texts of tabbed lines, as tables write them; else they are letters like any other."""
+    marked = [cell.strip() for line in _tabbed(text, complete) for cell in line if cell.lstrip().startswith('"')]
+    whole = bool(marked) and all(map(_QUOTED.fullmatch, marked))
+    return whole and (len(marked) >= len(_tabbed(text, complete)) or any('""' in cell[1:-1] for cell in marked))
+
+
+def _tabbed(text: str, complete: bool) -> list[list[str]]:
+    lines = re.split(r"\r\n|\n|\r", text)
+    if not complete:
+        lines.pop()  # the end of the sample may have cut it
+    return [line.split("\t") for line in lines if line.strip()]
 
 
 def read_fasttext(source: Source, notes: Findings) -> Iterator[Batch]:

@@ -63,6 +63,7 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
             delimiter=source.delimiter or ",",
             escapechar=source.escape,
             skipinitialspace=source.escape is not None,
+            quoting=csv.QUOTE_MINIMAL if source.quotes else csv.QUOTE_NONE,
         )
         for _ in range(source.header_record + 1):
             next(reader, None)

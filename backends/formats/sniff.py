@@ -11,7 +11,13 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from backends.contract import DataError, Finding
-from backends.formats.marked_lines import looks_like_conllu, looks_like_fasttext
+from backends.formats.marked_lines import (
+    is_quoted,
+    labelled_columns,
+    looks_like_conllu,
+    looks_like_fasttext,
+    tabs_in_lines,
+)
 from backends.formats.media_endings import MEDIA_ENDINGS
 from backends.formats.source import Source, data_error
 from backends.formats.streams import open_bytes, packing_of, read_head, told_when_broken
@@ -105,8 +111,10 @@ def _identify_content(source: Source, head: bytes, named: PurePath, complete: bo
         return replace(source, format="conllu", columns=("tokens", "tags"), notes=(*notes, note))
     if ending not in (*_TABLE_ENDINGS[:1], *_LINES_ENDINGS, ".json") and looks_tagged(text):
         return replace(source, format="conll", columns=("tokens", "tags"))
+    if columns := labelled_columns(text, complete):
+        return _labelled_source(source, text, columns, complete)
     if ending in (".txt", ".text", ".md", "") and not _is_delimited(text, complete):
-        return replace(source, format="text", columns=("text",))
+        return _text_source(source, text, complete)
     return _delimited_source(source, text, ending, complete)
 
 
@@ -125,6 +133,25 @@ def _is_delimited(text: str, complete: bool) -> bool:
     same = sum(len(record) == len(records[0]) for record in records)
     names_short = all(0 < len(cell.strip()) <= 40 and not cell.strip().endswith(".") for cell in records[0])
     return names_short and same >= 0.98 * len(records) and len(set(records[0])) == len(records[0])
+
+
+def _labelled_source(source: Source, text: str, columns: tuple[str, ...], complete: bool) -> Source:
+    one, other = columns
+    message = f"no line names the columns: they are called {one!r} and {other!r} here, a class and a text a line"
+    fix = "Nothing to do; are the lines plain texts all the same, take the tabs out of them."
+    note = Finding("no-header", message, "line 1", fix)
+    quotes = is_quoted(text, complete)
+    notes = (*source.notes, note)
+    return replace(source, format="tsv", delimiter="\t", header_record=-1, quotes=quotes, columns=columns, notes=notes)
+
+
+def _text_source(source: Source, text: str, complete: bool) -> Source:
+    notes = source.notes
+    if tabs := tabs_in_lines(text, complete):
+        message = f"each line is read as a plain text, but nearly all have {tabs + 1} parts with tabs between them"
+        fix = "If it is a table, write a line of short names above the values, with tabs between them."
+        notes = (*notes, Finding("looks-like-table", message, "line 1", fix))
+    return replace(source, format="text", columns=("text",), notes=notes)
 
 
 def _unreadable(code: str, what: str, why: str, where: str) -> DataError:

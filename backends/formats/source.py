@@ -11,7 +11,10 @@ from backends.contract import DataError, Finding
 
 @dataclass(frozen=True)
 class Source:
-    """One file (or what one reader reads) and how to read it; `notes` say what was assumed."""
+    """One file (or what one reader reads) and how to read it; `notes` say what was assumed.
+
+    `header_record` is -1 where no record names the columns; without `quotes` a quote is a letter like any other.
+    """
 
     path: Path
     format: str
@@ -19,6 +22,7 @@ class Source:
     delimiter: str | None = None
     escape: str | None = None
     header_record: int = 0
+    quotes: bool = True
     columns: tuple[str, ...] = ()
     records_key: str | None = None
     packing: str | None = None
