@@ -1,10 +1,10 @@
-"""Lines that carry their answers in marks: `__label__x some text`, a class and a text, CoNLL-U's ten columns a word."""
+"""Lines that carry their answers in marks: `__label__x` of fastText, a class and a tab, `[INST]`, CoNLL-U's columns."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from backends.formats.findings import Findings
@@ -18,6 +18,9 @@ _WORD_NUMBER = re.compile(r"\d+")
 _OTHER_NUMBER = re.compile(r"\d+[-.]\d+")  # words written as one, and words that are not written
 _CONLLU_WIDTH = 10
 _LOOKED_AT = 500
+ASKED = "[INST]"
+_BEGIN, _ANSWERED, _END = "<s>", "[/INST]", "</s>"
+_LONGEST_DIALOGUE = 1 << 20
 _FEWEST_LINES, _MOST_CLASSES, _LONGEST_CLASS = 5, 50, 40
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
@@ -74,6 +77,43 @@ def _tabbed(text: str, complete: bool) -> list[list[str]]:
     if not complete:
         lines.pop()  # the end of the sample may have cut it
     return [line.split("\t") for line in lines if line.strip()]
+
+
+def has_long_dialogues(text: str) -> bool:
+    """Whether a text holds dialogues in `[INST]` marks, some of which go on over several lines."""
+    if not text.lstrip().startswith((_BEGIN, ASKED)):
+        return False
+    lines = text[: 1 << 16].split("\n")
+    found = [said for _, said in dialogues(enumerate((f"{line}\n" for line in lines), 1)) if said.strip()]
+    whole = sum(ASKED in said and _ANSWERED in said for said in found)
+    return 2 * whole > len(found) and any("\n" in said.strip() for said in found)
+
+
+def dialogues(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Numbered lines put together to dialogues, each with the number of its first line.
+
+    One begins with `<s>` or `[INST]` and goes on until `</s>` or the next; other lines stay what they are.
+    """
+    first, said, size = 0, list[str](), 0
+    for number, line in lines:
+        start = line.lstrip()
+        inside = bool(said) and said[0].lstrip().startswith(_BEGIN)
+        begins = start.startswith(_BEGIN) or (start.startswith(ASKED) and not inside)
+        if said and (begins or size > _LONGEST_DIALOGUE):
+            yield first, "".join(said)
+            said = []
+        if not said and not begins:
+            yield number, line
+            continue
+        if not said:
+            first, size = number, 0
+        said.append(line)
+        size += len(line)
+        if line.rstrip().endswith(_END):
+            yield first, "".join(said)
+            said = []
+    if said:
+        yield first, "".join(said)
 
 
 def read_fasttext(source: Source, notes: Findings) -> Iterator[Batch]:

@@ -13,7 +13,7 @@ from typing import Any
 from backends.formats.binary_tables import read_arrow, read_parquet, read_workbook, workbook_source
 from backends.formats.findings import Findings
 from backends.formats.json_arrays import DEEPEST, is_deep, read_array, read_squad, records_key
-from backends.formats.marked_lines import read_conllu, read_fasttext
+from backends.formats.marked_lines import dialogues, read_conllu, read_fasttext
 from backends.formats.rows import BATCH_CHARACTERS, BATCH_ROWS, Batch, Gathering, Row
 from backends.formats.sniff import identify
 from backends.formats.source import Source
@@ -207,12 +207,13 @@ def _whole_characters(record: dict[str, Any]) -> tuple[dict[str, Any], bool]:
 
 
 def _plain_text(source: Source, notes: Findings) -> Iterator[Batch]:
-    """A row for each line that is not blank."""
+    """A row for each line that is not blank, or for each dialogue of several lines."""
     size = max(1, source.path.stat().st_size)
     gathered = Gathering("line")
     number = 0
     with told_when_broken(source), open_text(source) as (stream, raw):
-        for line_number, line in enumerate(_pieces(stream), 1):
+        lines = enumerate(_pieces(stream), 1)
+        for line_number, line in dialogues(lines) if source.dialogues else lines:
             text = line.strip("\r\n\x0c")
             if not text.strip():
                 continue

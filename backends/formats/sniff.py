@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 
 from backends.contract import DataError, Finding
 from backends.formats.marked_lines import (
+    ASKED,
+    has_long_dialogues,
     is_quoted,
     labelled_columns,
     looks_like_conllu,
@@ -99,7 +101,9 @@ def _identify_content(source: Source, head: bytes, named: PurePath, complete: bo
     text = head.decode(encoding, errors="ignore")
     source = replace(source, encoding=encoding, notes=notes)
     start = text.lstrip()[:1]
-    if start in ("[", "{") and ending not in _TABLE_ENDINGS:
+    if ending not in (*_TABLE_ENDINGS, *_LINES_ENDINGS, ".json") and has_long_dialogues(text):
+        return replace(source, format="text", columns=("text",), dialogues=True)
+    if start in ("[", "{") and ending not in _TABLE_ENDINGS and not text.lstrip().startswith(ASKED):
         return _json_source(source, text.lstrip(), ending)
     if "\0" in text:
         raise _unreadable("not-text", f"{name} is not a table", "it holds binary data and is no known format", name)

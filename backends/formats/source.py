@@ -13,7 +13,8 @@ from backends.contract import DataError, Finding
 class Source:
     """One file (or what one reader reads) and how to read it; `notes` say what was assumed.
 
-    `header_record` is -1 where no record names the columns; without `quotes` a quote is a letter like any other.
+    `header_record` is -1 where no record names the columns; without `quotes` a quote is a letter like any other;
+    `dialogues` are put together from the lines of a plain text.
     """
 
     path: Path
@@ -23,6 +24,7 @@ class Source:
     escape: str | None = None
     header_record: int = 0
     quotes: bool = True
+    dialogues: bool = False
     columns: tuple[str, ...] = ()
     records_key: str | None = None
     packing: str | None = None

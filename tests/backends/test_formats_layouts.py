@@ -73,3 +73,48 @@ def test_tabbed_texts_that_are_no_classes_are_told_with_both_readings(tmp_path: 
     assert "2 parts with tabs between them" in told(profile)["looks-like-table"]
     plain = check_data(write(tmp_path / "plain.txt", "".join(f"{said(n)}.\n" for n in range(20))))
     assert "looks-like-table" not in told(plain)
+
+
+# --- dialogues in [INST] marks over several lines ----------------------------------------------------------------
+
+SYSTEM = "<<SYS>>\nBe kind.\n<</SYS>>\n\n"
+OF_SEVERAL_LINES = {
+    "begun and ended": "<s>[INST] " + SYSTEM + "Why {n}?\nAnd how? [/INST] Because.\n\nIn {n} ways. </s>\n",
+    "begun": "<s>[INST] " + SYSTEM + "Why {n}?\nAnd how? [/INST]\nBecause.\n\nIn {n} ways.\n\n",
+    "a mark alone": "<s>\n[INST]\n" + SYSTEM + "Why {n}?\nAnd how?\n[/INST]\nBecause.\n\nIn {n} ways.\n</s>\n\n",
+    "asked": "[INST] " + SYSTEM + "Why {n}?\nAnd how? [/INST] Because.\n\nIn {n} ways.\n",
+}
+
+
+@pytest.mark.parametrize("written", list(OF_SEVERAL_LINES))
+@pytest.mark.parametrize("name", ["talks.txt", "talks"])
+def test_dialogues_over_several_lines_are_read_into_turns(tmp_path: Path, written: str, name: str) -> None:
+    path = write(tmp_path / name, "".join(OF_SEVERAL_LINES[written].format(n=n) for n in range(12)))
+    profile = check_data(path)
+    assert profile.ok and (profile.format, profile.rows, profile.usable_rows) == ("text", 12, 12)
+    assert profile.proposals[0].strategy == "sft" and profile.stats["turns"] == {3: 12}
+    shown = profile.stats["preview"][0]["pieces"]
+    learned = [piece["text"].removesuffix("<|im_end|>") for piece in shown if piece["learned"]]
+    assert learned == ["Because.\n\nIn 0 ways."]
+    lines = OF_SEVERAL_LINES[written].count("\n")
+    assert [row.where for row in read_rows(open_table(path))][1] == f"line {lines + 1}"
+
+
+def test_a_second_question_of_a_dialogue_stays_in_it(tmp_path: Path) -> None:
+    talk = "<s>[INST] Why {n}? [/INST]\nBecause.\n[INST] Really? [/INST]\nYes, {n}. </s>\n"
+    profile = check_data(write(tmp_path / "a.txt", "".join(talk.format(n=n) for n in range(12))))
+    assert profile.rows == 12 and profile.stats["turns"] == {4: 12}
+
+
+def test_a_fault_in_a_dialogue_of_several_lines_has_its_first_line(tmp_path: Path) -> None:
+    talks = ["<s>[INST] Why {n}?\nHow? [/INST] So. </s>"] * 12
+    talks[2] = "<s>[INST] Why {n}?\nHow? [/INST] </s>\nnobody says this"
+    profile = check_data(write(tmp_path / "a.txt", "".join(f"{t.format(n=n)}\n" for n, t in enumerate(talks))))
+    found = [finding for finding in profile.warnings if finding.code == "chat-no-answer"]
+    assert [finding.where for finding in found] == ["line 5"] and profile.rows == 13
+
+
+@pytest.mark.parametrize("begin", ["<s>", ""])
+def test_dialogues_of_one_line_are_read_line_by_line(tmp_path: Path, begin: str) -> None:
+    path = write(tmp_path / "a.txt", "".join(f"{begin}[INST] Why {n}? [/INST] So. </s>\n" for n in range(12)))
+    assert not open_table(path).dialogues and check_data(path).rows == 12
