@@ -11,6 +11,7 @@ from backends.formats.classes import fewest_rows
 from backends.formats.columns import LEFT_OUT_BECAUSE, TableSummary
 from backends.formats.findings import CORRECT_IT, NOT_READ, Findings, is_lost_row
 from backends.formats.parts import UNKNOWN_PART, part_of_name
+from backends.formats.roles import twin_of
 from backends.formats.shapes import shapes_of
 from backends.formats.source import Dataset
 from backends.formats.tally import BYTES_A_TOKEN, Tally, Texts
@@ -158,11 +159,29 @@ def judge_roles(evidence: Evidence) -> None:
             f"column {others[0]}",
             f"If that is the {role}: --map {role}={others[0]}",
         )
+    _note_twin(evidence)
     _note_codes(evidence)
     _note_marked_numbers(evidence)
     if task.is_tabular:
         _judge_dirty_numbers(evidence)
         _note_signs(evidence)
+
+
+def _note_twin(evidence: Evidence) -> None:
+    """Say that a task of one text reads only one of the two that stand in a pair."""
+    task, text = evidence.plan.task, evidence.plan.roles.columns.get("text")
+    if task is None or task.reads != "text" or task.label_role is None or text not in evidence.table.columns:
+        return
+    twin = twin_of(text, evidence.table)
+    if twin is not None:
+        fix = "Put both texts into one column"
+        fix += "." if task.numeric_label else ", or use --task sentence-pair-classification."
+        evidence.findings.warn(
+            "second-text",
+            f"{twin!r} is not read, though it is paired with {text!r}: {task.id} reads one text",
+            f"column {twin}",
+            fix,
+        )
 
 
 def _note_marked_numbers(evidence: Evidence) -> None:

@@ -20,6 +20,7 @@ from backends.formats.roles import (
     language_pair,
     propose_roles,
     that_vary,
+    twin_of,
 )
 from backends.formats.row_faults import answers_of
 from backends.formats.shapes import ASKING_SHAPES, LANGUAGE_SHAPES
@@ -376,6 +377,13 @@ def _scored_text(table: TableSummary, given: Mapping[str, str]) -> list[TaskProp
     text, target = table.columns[roles.columns["text"]], table.columns[roles.columns["target"]]
     if text.kind != "text" or target.kind != "number" or target.is_called_id or (filled > 3 and not given):
         return []
+    twin = twin_of(text.name, table)
+    if twin is not None:
+        reason = (
+            f"{target.name!r} is a number for each pair of {text.name!r} and {twin!r}, and no task here scores pairs: "
+            f"of the two only {text.name!r} is read"
+        )
+        return [TaskProposal("text-regression", None, reason)]
     return [TaskProposal("text-regression", None, f"{text.name!r} holds texts and {target.name!r} a number for each")]
 
 

@@ -104,6 +104,22 @@ class Roles:
     shape: Shape | None = None
 
 
+def twin_of(name: str, table: TableSummary) -> str | None:
+    """The other text of a pair: `sentence2` beside `sentence1`, `text_b` beside `text_a`, hypothesis beside premise."""
+    wanted = _twin_name(normal_name(name))
+    found = (column for other, column in table.columns.items() if normal_name(other) == wanted and other != name)
+    twin = next(found, None) if table.columns[name].kind in TEXT_KINDS else None
+    return twin.name if twin is not None and twin.kind in ("text", "identifier") else None
+
+
+def _twin_name(name: str) -> str | None:
+    for one, other in (("premise", "hypothesis"), ("hypothesis", "premise")):
+        if name == one:
+            return other
+    ending = {"1": "2", "2": "1", "a": "b", "b": "a"}.get(name[-1:])
+    return name[:-1] + ending if ending is not None else None
+
+
 def language_pair(table: TableSummary) -> dict[str, str] | None:
     """Source and target where two columns of texts are called after languages, and no other column is a text."""
     codes = {name: name.rpartition(".")[2].lower() for name in table.columns}

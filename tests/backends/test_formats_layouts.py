@@ -118,3 +118,25 @@ def test_a_fault_in_a_dialogue_of_several_lines_has_its_first_line(tmp_path: Pat
 def test_dialogues_of_one_line_are_read_line_by_line(tmp_path: Path, begin: str) -> None:
     path = write(tmp_path / "a.txt", "".join(f"{begin}[INST] Why {n}? [/INST] So. </s>\n" for n in range(12)))
     assert not open_table(path).dialogues and check_data(path).rows == 12
+
+
+# --- what must not be taken for what it is not -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("sentence1", "sentence2"), ("text_a", "text_b"), ("premise", "hypothesis")])
+def test_pairs_with_a_score_are_not_passed_off_as_single_texts(tmp_path: Path, names: tuple[str, str]) -> None:
+    rows = "".join(f"{said(n)},{said(n + 3)},{n * 7 % 50 / 10}\n" for n in range(60))
+    profile = check_data(write(tmp_path / "sts.csv", f"{','.join(names)},score\n{rows}"))
+    first = profile.proposals[0]
+    assert first.task == "text-regression" and "no task here scores pairs" in first.reason
+    other = next(name for name in names if name != profile.columns["text"])
+    assert f"{other!r} is not read, though it is paired" in told(profile)["second-text"]
+
+
+def test_single_texts_have_no_second_one(tmp_path: Path) -> None:
+    rows = "".join(f"{said(n)},{said(n + 3)},{'ab'[n % 2]}\n" for n in range(60))
+    path = write(tmp_path / "mail.csv", f"subject,text,label\n{rows}")
+    assert "second-text" not in told(check_data(path, "text-classification"))
+    path = write(tmp_path / "pairs.csv", f"text1,text2,label\n{rows}")
+    assert "second-text" in told(check_data(path, "text-classification"))
+    assert "second-text" not in told(check_data(path))
