@@ -45,6 +45,12 @@ ID_NAMES = (
     "num",
     "idx",
     "recordno",
+    "uid",
+    "qid",
+    "docid",
+    "userid",
+    "sampleid",
+    "exampleid",
 )
 _ID_ENDING = re.compile(r"(?:[ _-](?:id|no|nr|number|idx)|(?<=[a-z])I[Dd]|ID)$")
 # A number with marks that make it a text: 501.221,67 or $287,652.99 or 857'800 or 0.5%.
@@ -258,8 +264,9 @@ class Column:
 
     @property
     def is_called_id(self) -> bool:
-        """Whether it is named like what tells rows apart; `id (2)` is the second column called id."""
+        """Whether it is named like what tells rows apart: `id (2)` is the second one, `meta.id` that of an object."""
         name = _SAME_NAME.sub("", self.name)
+        name = name.rpartition(".")[2] or name
         return normal_name(name) in ID_NAMES or _ID_ENDING.search(name) is not None
 
     @property
@@ -290,6 +297,19 @@ class Column:
         if others and (others > self.present / 2 or self.words > others or not has_leading_zeros):
             return False  # sentences or names with a few digits among them, or a number with a slip of the pen
         return has_leading_zeros or self.codes > 0.05 * self.present
+
+    @property
+    def counts_up(self) -> bool:
+        """Whether it holds every whole number from 0 or 1 on once, as rows are numbered."""
+        if self.minimum not in (0, 1) or self.maximum is None or self.present < 20:
+            return False
+        whole = self.integers == self.present and self.maximum - self.minimum == self.present - 1
+        return whole and self.all_different
+
+    @property
+    def tells_rows_apart(self) -> bool:
+        """Whether it is no more than a name or a number of the rows, and so nothing to predict."""
+        return self.is_called_id or self.counts_up
 
     def _counts_rows(self) -> bool:
         """Whether this is a running number: an id by name, whole, and different in every row."""

@@ -18,6 +18,7 @@ from backends.formats.roles import (
     could_be_classes,
     is_class_ids,
     language_pair,
+    own_name,
     propose_roles,
     that_vary,
     twin_of,
@@ -315,7 +316,7 @@ def _questions(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> lis
             continue
         asked, answered = (columns[role] for role in shape.needed[:2])
         question, answer = table.columns[asked], table.columns[answered]
-        if not (question.kind == "text" or asked in given.values() or normal_name(asked) in _SURE_QUESTIONS):
+        if not (question.kind == "text" or asked in given.values() or own_name(asked) in _SURE_QUESTIONS):
             continue
         generate = TaskProposal(
             "text-generation", "sft", f"{asked!r} is asked and {answered!r} answers: the model learns the answers"
@@ -335,7 +336,7 @@ def _questions(table: TableSummary, rows: Rows, given: Mapping[str, str]) -> lis
     return []
 
 
-_SURE_QUESTIONS = ("instruction", "question", "prompt", "query")
+_SURE_QUESTIONS = ("instruction", "question", "prompt", "query", "q")
 
 
 def _reasoning(rows: Rows, answered: str) -> list[TaskProposal]:
@@ -375,7 +376,13 @@ def _scored_text(table: TableSummary, given: Mapping[str, str]) -> list[TaskProp
         return []
     filled = sum(column.kind not in ("empty", "identifier") for column in table.columns.values())
     text, target = table.columns[roles.columns["text"]], table.columns[roles.columns["target"]]
-    if text.kind != "text" or target.kind != "number" or target.is_called_id or (filled > 3 and not given):
+    if (
+        text.kind != "text"
+        or target.kind != "number"
+        or target.is_called_id
+        or target.counts_up
+        or (filled > 3 and not given)
+    ):
         return []
     twin = twin_of(text.name, table)
     if twin is not None:
@@ -392,7 +399,7 @@ def _tabular(table: TableSummary, given: Mapping[str, str], after_text: bool) ->
     named = [table.columns[given["target"]]] if given.get("target") in table.columns else by_name("target", columns)
     plausible = [each for each in columns if each.kind == "number" or could_be_classes(each)]
     named = named if given else that_vary(named, plausible)
-    plausible = [each for each in plausible if not each.is_called_id] or plausible
+    plausible = [each for each in plausible if not each.tells_rows_apart]
     target = named[0] if named else plausible[-1] if plausible else None
     if target is None or len(table.columns) < 2:
         return []

@@ -75,6 +75,8 @@ _TEXT_ROLES = (
     "text premise hypothesis context question source target_text prompt completion instruction input output system "
     "transcript answer"
 ).split()
+# What may be found in objects of a row by the name of its key; other names say too little there.
+_ROLES_IN_OBJECTS = "question answer prompt completion instruction output context chosen rejected messages".split()
 _LANGUAGE = re.compile(
     r"(?:en|de|fr|es|it|pt|nl|ru|zh|ja|ko|ar|hi|tr|pl|cs|sv|fi|da|no|hu|ro|el|he|uk|vi|th|id|bg|hr|sk|sl|lt|lv|et)"
     r"(?:[-_]\w+)?|english|german|french|spanish|italian|portuguese|dutch|russian|chinese|japanese|korean|arabic|hindi"
@@ -173,7 +175,7 @@ def _with_languages(table: TableSummary, given: Mapping[str, str]) -> Mapping[st
 
 def by_likelihood(shapes: Sequence[Shape], table: TableSummary) -> tuple[Shape, ...]:
     """The shapes in the order to try them: of those that ask and answer, the one first whose names fit best."""
-    names = {normal_name(name) for name in table.columns}
+    names = {normal_name(name) for name in table.columns} | {own_name(name) for name in table.columns}
 
     def distance(shape: Shape) -> float:
         """How far down the lists of names those of the columns stand, on average over the needed roles."""
@@ -256,10 +258,18 @@ def that_vary(named: list[Column], suiting: list[Column]) -> list[Column]:
 
 
 def by_name(role: str, columns: Sequence[Column]) -> list[Column]:
-    """The columns whose name and content fit a role, best first."""
+    """The columns whose name and content fit a role, best first; those of objects in the rows come last."""
     usable = {normal_name(column.name): column for column in reversed(columns)}
     fitting = [usable[alias] for alias in ALIASES[role] if alias in usable]
+    if role in _ROLES_IN_OBJECTS:
+        inner = {own_name(column.name): column for column in reversed(columns) if "." in column.name}
+        fitting += [inner[alias] for alias in ALIASES[role] if alias in inner and inner[alias] not in fitting]
     return [column for column in fitting if fits(role, column)]
+
+
+def own_name(name: str) -> str:
+    """The name of a column, or of the key where it is one of an object: `q` of `data.q`."""
+    return normal_name(name.rpartition(".")[2])
 
 
 def fits(role: str, column: Column) -> bool:
@@ -311,9 +321,9 @@ def _is_as_likely(role: str, column: Column) -> bool:
 def _by_content(role: str, task: TaskData, shape: Shape, columns: list[Column]) -> Column | None:
     """The longest text, the last column with few values, or the last one that can be predicted at all.
 
-    What is called an id is predicted only where there is nothing else.
+    What is called an id or counts the rows is predicted only where there is nothing else.
     """
-    columns = [column for column in columns if not column.is_called_id] or columns
+    columns = [column for column in columns if not column.tells_rows_apart] or columns
     if role in ("messages", "tokens", "tags", "boxes"):
         return next((column for column in columns if column.holds in _HOLDS[role]), None)
     if role in _MEDIA_ROLES:

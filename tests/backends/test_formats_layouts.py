@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,25 @@ def test_single_texts_have_no_second_one(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.csv", f"text1,text2,label\n{rows}")
     assert "second-text" in told(check_data(path, "text-classification"))
     assert "second-text" not in told(check_data(path))
+
+
+def test_questions_and_answers_in_objects_are_found_and_ids_beside_them_are_not_predicted(tmp_path: Path) -> None:
+    rows = [{"data": {"q": f"Why is it {said(n)}?", "a": said(n + 2)}, "meta": {"id": n}} for n in range(40)]
+    profile = check_data(write(tmp_path / "qa.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows)))
+    assert profile.ok and (profile.task, profile.proposals[0].strategy) == ("text-generation", "sft")
+    assert profile.columns == {"question": "data.q", "answer": "data.a"}
+    assert not any(each.task.endswith("regression") for each in profile.proposals)
+
+
+@pytest.mark.parametrize("name", ["meta.id", "n", "user_id", "qid"])
+def test_a_number_of_the_row_is_no_target(tmp_path: Path, name: str) -> None:
+    first, _, last = name.rpartition(".")
+    rows = [{"text": said(n), **({first: {last: n}} if first else {last: n})} for n in range(40)]
+    profile = check_data(write(tmp_path / "a.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows)))
+    assert [each.strategy for each in profile.proposals] == ["pretrain"] and profile.columns == {"text": "text"}
+
+
+def test_a_table_is_not_for_the_number_of_its_rows(tmp_path: Path) -> None:
+    rows = "".join(f"{n * 7 % 50 / 10},{n}\n" for n in range(50))
+    profile = check_data(write(tmp_path / "a.csv", f"x,y2\n{rows}"))
+    assert profile.columns == {"target": "x"}
