@@ -7,7 +7,7 @@ from typing import Any
 
 from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts, merged_counts
 from backends.formats.columns import TableSummary, feature_columns
-from backends.formats.leaks import LeakWatch
+from backends.formats.leaks import LeakWatch, NumberWatch
 from backends.formats.row_faults import plain_fault, row_words, table_words
 from backends.formats.rows import Batch
 from backends.formats.tally import Tally, Texts, byte_length
@@ -28,6 +28,7 @@ class LabelCheck:
         # Labels that were found good: most rows carry one of a few.
         self.good: set[str] = set()
         self.leaks = LeakWatch(roles[task.roles[0]]) if task.is_tabular else None
+        self.numbers = NumberWatch(roles[task.roles[0]]) if task.is_tabular and task.numeric_label else None
 
     def add(self, batch: Batch) -> None:
         """Take a batch in."""
@@ -40,6 +41,8 @@ class LabelCheck:
         whole = list(zip(*(batch.columns[name] for name in order))) if task.is_tabular else ()
         if self.leaks is not None and tally.part == "train":
             self.leaks.add(batch)
+        if self.numbers is not None and tally.part == "train":
+            self.numbers.add(batch, tally.decimal_comma)
         for index, cells in enumerate(zip(*cells_of.values())):
             values = dict(zip(names, cells))
             label = values[str(task.label_role)]
@@ -81,6 +84,8 @@ class LabelCheck:
             _judge_features(tally, table, column)
             if self.leaks is not None:
                 self.leaks.report(tally.findings, table)
+            if self.numbers is not None:
+                self.numbers.report(tally.findings, table)
         elif lengths := self.texts.lengths():
             tally.stats["lengths"] = lengths
         if not self.task.numeric_label:

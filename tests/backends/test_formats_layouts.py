@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,20 @@ def test_a_table_is_not_for_the_number_of_its_rows(tmp_path: Path) -> None:
     rows = "".join(f"{n * 7 % 50 / 10},{n}\n" for n in range(50))
     profile = check_data(write(tmp_path / "a.csv", f"x,y2\n{rows}"))
     assert profile.columns == {"target": "x"}
+
+
+@pytest.mark.parametrize(
+    "leak", [lambda p: f"{0.9 * p:.2f}", lambda p: f"{math.log(p):.4f}", lambda p: str(p * p), lambda p: f"{-p + 7}"]
+)
+def test_a_column_that_tells_a_number_is_a_leak(tmp_path: Path, leak: Callable[[float], str]) -> None:
+    prices = [1_000 + n * 7_919 % 90_007 for n in range(300)]
+    rows = "".join(f"{n * 31 % 97},{leak(price)},{price}\n" for n, price in enumerate(prices))
+    profile = check_data(write(tmp_path / "a.csv", f"size,other,price\n{rows}"))
+    leaks = [finding.where for finding in profile.warnings if finding.code == "leak-column"]
+    assert profile.task == "tabular-regression" and leaks == ["column other"]
+
+
+def test_a_column_that_nearly_tells_a_number_is_none(tmp_path: Path) -> None:
+    rows = "".join(f"{n * 31 % 97},{n * 31 % 97 * 3 + n % 7}\n" for n in range(300))
+    profile = check_data(write(tmp_path / "a.csv", f"size,price\n{rows}"), "tabular-regression")
+    assert "leak-column" not in told(profile)
