@@ -100,6 +100,11 @@ class TransformersOptions:
     num_virtual_tokens: int = option(
         20, "learned vectors before the input, for prompt and prefix tuning", unit="tokens", minimum=1, maximum=1_000
     )
+    report_to: str = option(
+        "none",
+        "a tracker that the curves are also written for, into the folder of the run: none is imported unless asked for",
+        choices=("none", "tensorboard", "trackio", "wandb"),
+    )
     logging_steps: int = option(1, "steps between two points of the training curve", unit="steps", minimum=1)
     eval_steps: int | None = option(None, "steps between two evaluations; unset means ten a run", minimum=1)
     save_steps: int | None = option(None, "steps between two checkpoints; unset means at each evaluation", minimum=1)

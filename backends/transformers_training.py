@@ -22,6 +22,7 @@ from backends.job import Job
 from backends.length_groups import group_by_length
 from backends.options import TransformersOptions
 from backends.registry import lower_is_better
+from backends.trackers import tracker_arguments
 from backends.trainer_events import ForgeCallback
 from backends.tuning import Base, Head, compute_dtype, load_base, put_weights, save_tuned, tune, virtual_tokens
 
@@ -108,10 +109,10 @@ def training_arguments(job: Job, rows: int, kind: type = TrainingArguments, **mo
         "fp16": compute_dtype() is torch.float16,
         "seed": options.seed,
         "data_seed": options.seed,
-        "report_to": [],
         "disable_tqdm": True,
         "dataloader_pin_memory": on_gpu,
     }
+    arguments |= tracker_arguments(job)
     if options.optim is not None:
         arguments["optim"] = options.optim
     if options.gradient_checkpointing:

@@ -111,7 +111,7 @@ def _run_time(
             )
             once = step_seconds(shape, setup, speed, float(setup.length))
             step = (once[0] * passes, once[1] * passes) if once is not None else None
-        elif shape is None:
+        if duration is None and (shape is None or speed is not None):
             reason = "how much work this kind of network is, is not known"
     reading = evaluation_passes(rows.eval or 0, _EVALUATIONS, int(values.get(_BATCH) or 1)) / passes
     if duration is None:

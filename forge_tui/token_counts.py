@@ -13,6 +13,7 @@ from typing import IO, Any
 from backends.contract import UsageError
 from forge_tui.paths import library_folder, typed_path
 from forge_tui.settings import not_startable, read_settings
+from forge_tui.whole_models import has_tokenizer
 
 Counter = Callable[[IO[str]], tuple[int | None, Iterator[int]]]
 
@@ -28,6 +29,12 @@ def counter_of(model: str) -> Counter:
             f"There is no model folder {model!r}",
             "tokens are counted by the tokenizer in it",
             "Check the path, or leave --model out: lengths are then estimated.",
+        )
+    if not has_tokenizer(folder):
+        raise UsageError(
+            f"{folder} holds no tokenizer",
+            "there is no tokenizer.json or other list of words in it, and tokens are counted by that",
+            "Put the tokenizer files of the model into it, or leave --model out: lengths are then estimated.",
         )
     return lambda rows: _count(folder, rows)
 

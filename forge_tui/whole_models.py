@@ -30,7 +30,7 @@ def check_model_folder(folder: Path, task: str) -> None:
     for file in weights:
         if cut_off(file):
             raise UsageError(f"The weights in {file} are cut off", "the file ends before its last tensor", _FIX)
-    if task not in _WITHOUT_TEXT and not _has_tokenizer(folder):
+    if task not in _WITHOUT_TEXT and not has_tokenizer(folder):
         raise UsageError(
             f"{folder} holds no tokenizer",
             f"{task} reads text, and there is no tokenizer.json or other list of words beside the weights",
@@ -61,7 +61,8 @@ def _parts(folder: Path) -> Iterator[str]:
         yield from sorted({Path(each).name for each in named})
 
 
-def _has_tokenizer(folder: Path) -> bool:
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a list of words lies in the folder, or settings of a tokenizer that needs none."""
     if any(next(folder.glob(pattern), None) is not None for pattern in _VOCABULARIES):
         return True
     settings = folder / "tokenizer_config.json"

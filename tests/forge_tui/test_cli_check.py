@@ -394,6 +394,15 @@ def test_merged_spellings_are_shown(cli: Cli, tmp_path: Path) -> None:
     assert "merged as you chose: nothing" in told.out
 
 
+def test_a_folder_without_a_tokenizer_counts_nothing(cli: Cli, tmp_path: Path) -> None:
+    data, folder = tmp_path / "data.csv", tmp_path / "weights alone"
+    data.write_text("text,label\n" + "".join(f"some words {n},{'ab'[n % 2]}\n" for n in range(40)))
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    told = cli("check", str(data), "--model", str(folder))
+    assert told.code == 2 and "holds no tokenizer" in told.err and "leave --model out" in told.err
+
+
 def test_texts_longer_than_the_model_reads_are_named(cli: Cli, tmp_path: Path) -> None:
     rows = [{**row, "text": "x" * (400 if n in (4, 30) else 20) + f" {n}"} for n, row in enumerate(texts())]
     path = table(tmp_path / "t.csv", rows)
@@ -518,6 +527,7 @@ def test_a_tokenizer_that_cannot_be_used(
     (folder / "config.json").write_text("{}")
     assert main([str(folder)]) == 1
     assert list(json.loads(capsys.readouterr().out)) == ["error"]
+    (folder / "tokenizer.json").write_text("{}")
     script = home.path / "trainer"
     for answer in ('echo \'{"error": "no tokenizer there"}\'; exit 1', "exit 9", "kill -9 $$"):
         script.write_text(f"#!/bin/sh\n{answer}\n")
