@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from backends.contract import Finding
@@ -32,6 +33,16 @@ class Fault:
 def place_in(part: str | None, where: str) -> str:
     """The place of a row or a line with its part, `row 3 of validation`; other places as they are."""
     return where if part is None else _RECORD.sub(lambda found: f"{found[0]} of {part}", where, count=1)
+
+
+def first_of(found: Sequence[Finding], fix: str) -> tuple[Finding, ...]:
+    """The first findings of one kind, closed by the count of those that are left out, for which `fix` stands."""
+    kept, more = tuple(found[:PLACES_KEPT]), len(found) - PLACES_KEPT
+    return (*kept, _rest(found[0].code, len(found), fix)) if more > 0 else kept
+
+
+def _rest(code: str, count: int, fix: str) -> Finding:
+    return Finding(code, f"and {count - PLACES_KEPT:,} more of this kind", f"{count:,} places in all", fix)
 
 
 def is_lost_row(found: Finding, data_format: str) -> bool:
@@ -81,7 +92,7 @@ class Findings:
 
     def _side(self, fatal: bool) -> tuple[Finding, ...]:
         rest = [
-            Finding(code, f"and {count - PLACES_KEPT:,} more of this kind", f"{count:,} places in all", fix)
+            _rest(code, count, fix)
             for code, count in self.counts.items()
             for side, fix in (self.fixes[code],)
             if count > PLACES_KEPT and side is fatal

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import DataError, Finding, UsageError
-from backends.formats.findings import Findings
+from backends.formats.findings import Findings, first_of
 from backends.formats.media_endings import MEDIA_ENDINGS
 from backends.formats.parts import PART_NAMES, part_of_folder, part_of_name
 from backends.formats.rows import Row
@@ -231,7 +231,7 @@ def _several(path: Path, groups: dict[tuple[str, str], list[tuple[str | None, Pa
     what = f"{path.name} holds {len(by_stem)} data sets that do not belong together"
     names = ", ".join(sorted(finding.where for finding in found)[:6])
     fix = f"Name the one you mean, such as {path / found[0].where}; several as one: write a mix file."
-    return DataError(what, f"files of different names: {names}", fix, path.name, found)
+    return DataError(what, f"files of different names: {names}", fix, path.name, first_of(found, "Name one of them."))
 
 
 def _nothing(path: Path, entries: list[Path], folders: list[Path]) -> DataError:
@@ -248,7 +248,8 @@ def _nothing(path: Path, entries: list[Path], folders: list[Path]) -> DataError:
             for folder in sets
         )
         what = f"{path.name} holds {len(sets)} data sets that do not belong together"
-        return DataError(what, f"the folders {', '.join(f.name for f in sets)}", "Name one of them.", path.name, found)
+        shown, fix = ", ".join(folder.name for folder in sets[:6]), "Name one of them."
+        return DataError(what, f"the folders {shown}", fix, path.name, first_of(found, fix))
     shown = ", ".join(entry.name for entry in entries[:6]) or "nothing"
     kinds = Counter(entry.suffix.lower() or "no ending" for entry in entries if entry.is_file())
     why = f"it holds {shown}" + (f" ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common(3))})" if kinds else "")

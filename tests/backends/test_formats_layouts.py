@@ -12,6 +12,7 @@ import pytest
 from backends.contract import DatasetProfile
 from backends.formats.checks import check_data
 from backends.formats.reading import open_table, read_rows
+from forge_tui.finding_lines import grouped
 
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
 
@@ -182,3 +183,15 @@ def test_a_column_that_nearly_tells_a_number_is_none(tmp_path: Path) -> None:
     rows = "".join(f"{n * 31 % 97},{n * 31 % 97 * 3 + n % 7}\n" for n in range(300))
     profile = check_data(write(tmp_path / "a.csv", f"size,price\n{rows}"), "tabular-regression")
     assert "leak-column" not in told(profile)
+
+
+@pytest.mark.parametrize("as_folders", [True, False])
+def test_of_many_data_sets_the_first_are_named_and_the_rest_counted(tmp_path: Path, as_folders: bool) -> None:
+    for number in range(25):
+        name = f"set{'abcde'[number % 5]}{'vwxyz'[number // 5]}"
+        write(tmp_path / "all" / (f"{name}/{name}.csv" if as_folders else f"{name}.csv"), "text,label\na b,c\n")
+    profile = check_data(tmp_path / "all")
+    assert [finding.code for finding in profile.errors] == ["several-data-sets"] * 21
+    assert (profile.errors[-1].message, profile.errors[-1].where) == ("and 5 more of this kind", "25 places in all")
+    lines = grouped(profile.errors)
+    assert len(lines) == 21 and lines[-1] == "and 5 more of this kind [25 places in all]. Name one of them."
