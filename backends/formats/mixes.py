@@ -170,10 +170,10 @@ def mixed_batches(source: Source, notes: Findings) -> Iterator[Batch]:
 
 
 def _own_columns(source: Source) -> tuple[str, ...]:
-    """The columns as the file has them; those of delimited text are needed to read it."""
+    """The columns as the file has them; those of delimited text and of bare JSON texts are needed to read them."""
     from backends.formats.reading import open_table
 
-    return open_table(source.path).columns if source.format in ("csv", "tsv", "xlsx") else ()
+    return open_table(source.path).columns if source.format in ("csv", "tsv", "xlsx", "jsonl") else ()
 
 
 def _as_turns(batch: Batch, shape: Shape, roles: tuple[str, ...], notes: Findings) -> Batch:

@@ -112,8 +112,15 @@ def _delimited(source: Source, notes: Findings) -> Iterator[Batch]:
 
 
 def _whole_bytes(batch: Batch, source: Source, notes: Findings) -> Batch:
-    """Say which rows hold bytes that are no text in the encoding; they are used all the same."""
-    if not any("\ufffd" in "".join(cells) for cells in batch.columns.values()):
+    """Say which rows hold bytes that are no text; they are used all the same."""
+    whole = ["".join(cells) for cells in batch.columns.values()]
+    if any("\0" in text for text in whole):
+        for index, cells in enumerate(zip(*batch.columns.values())):
+            if any("\0" in cell for cell in cells):
+                _note_zeros(notes, f"row {batch.numbers[index]}", batch.where(index))
+        cleaned = {name: [cell.replace("\0", "") for cell in cells] for name, cells in batch.columns.items()}
+        batch = replace(batch, columns=cleaned)
+    if not any("\ufffd" in text for text in whole):
         return batch
     for index, cells in enumerate(zip(*batch.columns.values())):
         if any("\ufffd" in cell for cell in cells):
@@ -124,6 +131,10 @@ def _whole_bytes(batch: Batch, source: Source, notes: Findings) -> Batch:
                 "Save the file as UTF-8.",
             )
     return batch
+
+
+def _note_zeros(notes: Findings, what: str, where: str) -> None:
+    notes.warn("zero-bytes", f"{what} holds zero bytes (NUL), which were taken out", where, "Write the file again.")
 
 
 def _refuse_constant(word: str) -> Any:
@@ -150,14 +161,12 @@ def _json_lines(source: Source, notes: Findings) -> Iterator[Batch]:
                 record = _line_again(line, line_number, notes)
             number += 1
             if type(record) is not dict:
-                if record is not _BROKEN:
-                    notes.warn(
-                        "not-an-object",
-                        f"line {line_number} is not a JSON object",
-                        f"line {line_number}",
-                        "It is left out; a row is {...}.",
-                    )
-                continue
+                if type(record) is not str or not source.columns:
+                    if record is not _BROKEN:
+                        message, fix = f"line {line_number} is not a JSON object", "It is left out; a row is {...}."
+                        notes.warn("not-an-object", message, f"line {line_number}", fix)
+                    continue
+                record = {source.columns[0]: record}
             if len(line) > 2 * DEEPEST and line.count("[") + line.count("{") > DEEPEST and is_deep(record):
                 message = f"line {line_number} is nested hundreds of levels deep"
                 notes.warn("unreadable-row", message, f"line {line_number}", "It is left out.")
@@ -218,6 +227,9 @@ def _plain_text(source: Source, notes: Findings) -> Iterator[Batch]:
             if not text.strip():
                 continue
             number += 1
+            if "\0" in text:
+                _note_zeros(notes, f"line {line_number}", f"line {line_number}")
+                text = text.replace("\0", "")
             if "\ufffd" in text:
                 what = f"bytes that are not {source.encoding}"
                 _note_undecodable(notes, line_number, what, "Save the file as UTF-8.")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
+import json
 import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePath
 
 from backends.contract import DataError, Finding
+from backends.formats.encodings import encoding_of
 from backends.formats.marked_lines import (
     ASKED,
     has_long_dialogues,
@@ -28,15 +29,13 @@ from backends.formats.values import as_number
 
 SAMPLE_BYTES = 1 << 18
 _LONG_SAMPLE_BYTES = 1 << 22
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CODE_PAGES = ("cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 koi8_r shift_jis gb18030 big5 euc_jp euc_kr").split()
-_DELIMITERS = (",", ";", "\t", "|")
+_DELIMITERS = (",", ";", "\t", "|", "^", "~")
+# Signs that divide cells only where nearly every record has the same number of them.
+_RARE_DELIMITERS, _NEARLY_ALL = ("^", "~"), 0.95
+# What divides the cells of some files and is not read as that.
+_OTHER_SIGNS = ("::", "\x01", "¦", "§", "=>", "#", "$", "@", "&", ":", "/")
+_TEXT_TO_A_ZERO = 500
+_NO_TEXT = re.compile(r"[\x01-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _HEADER_SEARCH = 60
 _MOST_COLUMNS = 50_000
 _LINES_ENDINGS = (".jsonl", ".ndjson")
@@ -97,7 +96,7 @@ def _identify_content(source: Source, head: bytes, named: PurePath, complete: bo
         return replace(source, format=binary)
     if head[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         raise _unreadable("old-excel", f"{name} is an Excel file of the old kind", "only .xlsx is read", name)
-    encoding, notes = _encoding(head, name)
+    encoding, notes = encoding_of(head, name)
     text = head.decode(encoding, errors="ignore")
     source = replace(source, encoding=encoding, notes=notes)
     start = text.lstrip()[:1]
@@ -105,8 +104,12 @@ def _identify_content(source: Source, head: bytes, named: PurePath, complete: bo
         return replace(source, format="text", columns=("text",), dialogues=True)
     if start in ("[", "{") and ending not in _TABLE_ENDINGS and not text.lstrip().startswith(ASKED):
         return _json_source(source, text.lstrip(), ending)
-    if "\0" in text:
-        raise _unreadable("not-text", f"{name} is not a table", "it holds binary data and is no known format", name)
+    if ending in (*_LINES_ENDINGS, ".json") and _are_json_texts(text):
+        return replace(source, format="jsonl", columns=("text",))
+    if _is_binary(text):
+        line = text.count("\n", 0, text.index("\0")) + 1
+        why = f"it holds binary data, a zero byte in line {line:,} for one, and is no known format"
+        raise _unreadable("not-text", f"{name} is not a table", why, name)
     if ending not in (*_TABLE_ENDINGS, *_LINES_ENDINGS, ".json") and looks_like_fasttext(text):
         return replace(source, format="fasttext", columns=("text", "label"))
     if ending not in (*_TABLE_ENDINGS[:1], *_LINES_ENDINGS, ".json") and looks_like_conllu(text):
@@ -120,6 +123,21 @@ def _identify_content(source: Source, head: bytes, named: PurePath, complete: bo
     if ending in (".txt", ".text", ".md", "") and not _is_delimited(text, complete):
         return _text_source(source, text, complete)
     return _delimited_source(source, text, ending, complete)
+
+
+def _are_json_texts(text: str) -> bool:
+    """Whether the first lines are JSON strings, without an object around them."""
+    lines = [line for line in re.split(r"[\r\n]+", text, maxsplit=3)[:2] if line.strip()]
+    try:
+        return bool(lines) and all(isinstance(json.loads(line), str) for line in lines)
+    except ValueError:
+        return False
+
+
+def _is_binary(text: str) -> bool:
+    """Whether there are more zero bytes than slips make, or others that no text has; a few are told by their rows."""
+    zeros = text.count("\0")
+    return zeros > 0 and (zeros > max(1, len(text) // _TEXT_TO_A_ZERO) or _NO_TEXT.search(text) is not None)
 
 
 def _is_arrow(head: bytes) -> bool:
@@ -160,39 +178,6 @@ def _text_source(source: Source, text: str, complete: bool) -> Source:
 
 def _unreadable(code: str, what: str, why: str, where: str) -> DataError:
     return data_error(code, what, why, where, f"Give {READABLE}, with at least a few rows.")
-
-
-def _encoding(head: bytes, name: str) -> tuple[str, tuple[Finding, ...]]:
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            return encoding, ()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        decoder.decode(head)
-        return "utf-8", ()
-    except UnicodeDecodeError:
-        pass
-    from charset_normalizer import from_bytes
-
-    found = from_bytes(head[: 1 << 16], cp_isolation=list(_CODE_PAGES))
-    best = found.best()
-    western = next((match for match in found if "cp1252" in match.could_be_from_charset), None)
-    # Several code pages often read equally well; Western exports are by far the commonest.
-    if best is None or (western and western.chaos <= best.chaos and western.coherence >= best.coherence):
-        encoding = "cp1252"
-    else:
-        encoding = best.encoding
-    try:
-        head.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
-        encoding = "latin-1"
-    note = Finding(
-        "encoding-guessed",
-        f"{name} is not UTF-8; it was read as {encoding}",
-        name,
-        "If letters look wrong, save the file as UTF-8.",
-    )
-    return encoding, (note,)
 
 
 def _json_source(source: Source, text: str, ending: str) -> Source:
@@ -245,6 +230,10 @@ def _delimited_source(source: Source, text: str, ending: str, complete: bool) ->
         shown = ", ".join(repr(cell[:20]) for cell in names[:4])
         message = f"the first line was taken for the names of the columns, but {shown} look like values"
         name_notes = (*name_notes, Finding("no-header", message, "line 1", "Write a line of names above the values."))
+    if sign := _other_sign(names, records[header + 1 :]):
+        message = f"there is one column, but nearly every line has {sign!r} in it: does it divide the cells?"
+        fix = "If it does, put one of , ; | ^ ~ or a tab in its place."
+        name_notes = (*name_notes, Finding("other-delimiter", message, f"line {header + 1}", fix))
     return replace(
         source,
         format="tsv" if delimiter == "\t" else "csv",
@@ -254,6 +243,16 @@ def _delimited_source(source: Source, text: str, ending: str, complete: bool) ->
         columns=columns,
         notes=(*notes, *name_notes),
     )
+
+
+def _other_sign(names: list[str], rows: list[list[str]]) -> str | None:
+    """A sign that stands as often in nearly every line as in the only name."""
+    lines = [row[0] for row in rows if len(row) == 1]
+    if len(names) != 1 or len(lines) < 2:
+        return None
+    times = {sign: names[0].count(sign) for sign in _OTHER_SIGNS if sign in names[0].strip(sign)}
+    alike = (sign for sign, n in times.items() if sum(line.count(sign) == n for line in lines) > 0.9 * len(lines))
+    return next(alike, None)
 
 
 def _looks_like_values(names: list[str], rows: list[list[str]]) -> bool:
@@ -297,6 +296,8 @@ def _delimiter(text: str, ending: str) -> str:
         if not wide:
             continue
         width, count = max(wide.items(), key=lambda item: (item[1], item[0]))
+        if delimiter in _RARE_DELIMITERS and count < _NEARLY_ALL * sum(widths.values()):
+            continue
         score = count / sum(widths.values()) + min(width, 50) / 1000
         if score > best_score:
             best, best_score = delimiter, score

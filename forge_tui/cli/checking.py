@@ -24,6 +24,8 @@ from forge_tui.previews import preview_lines
 _BAR_AFTER_SECONDS = 1.0
 _BAR_EVERY_SECONDS = 0.2
 _COLUMNS_SHOWN = 20
+# How a delimiter that is not in the name of the format is called.
+_DELIMITERS = {";": "semicolon", "|": "bar", "^": "caret", "~": "tilde"}
 # Roles whose cells are files: their names tell more than the folders before them.
 _FILES = ("image", "images", "audio", "video")
 
@@ -100,7 +102,7 @@ class ProgressBar:
 def _show_first(first: DatasetProfile) -> None:
     """What the first rows say, at once, however long the rest takes."""
     encoding = {"utf-8-sig": "utf-8 with a byte order mark"}.get(first.encoding or "", first.encoding)
-    delimiter = {None: None, ",": None, "\t": None, ";": "semicolon", "|": "bar"}.get(first.stats["delimiter"], "?")
+    delimiter = _DELIMITERS.get(first.stats["delimiter"])
     split_by = f"split by {delimiter}s" if delimiter else None
     facts = [first.format, split_by, encoding, counted(first.rows, "row") if first.rows is not None else None]
     show(f"{Path(first.path).name}: {', '.join(fact for fact in facts if fact)}")

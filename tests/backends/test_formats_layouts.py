@@ -195,3 +195,74 @@ def test_of_many_data_sets_the_first_are_named_and_the_rest_counted(tmp_path: Pa
     assert (profile.errors[-1].message, profile.errors[-1].where) == ("and 5 more of this kind", "25 places in all")
     lines = grouped(profile.errors)
     assert len(lines) == 21 and lines[-1] == "and 5 more of this kind [25 places in all]. Name one of them."
+
+
+# --- bytes, delimiters and lines that are not what the ending says -----------------------------------------------
+
+
+def rows_with_classes(count: int = 60, between: str = ",") -> str:
+    return f"text{between}label\n" + "".join(f"{said(n)}{between}{'ab'[n % 2]}\n" for n in range(count))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_a_zero_byte_is_told_by_its_row_and_taken_out(tmp_path: Path, name: str) -> None:
+    content = rows_with_classes() if name == "a.csv" else "".join(f"{said(n)}.\n" for n in range(60))
+    lines = content.split("\n")
+    lines[3] = lines[3].replace("number", "num\0ber")
+    path = write(tmp_path / name, "\n".join(lines))
+    profile = check_data(path)
+    found = [finding.where for finding in profile.warnings if finding.code == "zero-bytes"]
+    assert profile.ok and profile.rows == 60 and found == ["row 3" if name == "a.csv" else "line 4"]
+    assert not any("\0" in row.cells["text"] for row in read_rows(open_table(path)))
+
+
+def test_what_is_full_of_zero_bytes_is_no_table_and_a_line_is_named(tmp_path: Path) -> None:
+    profile = check_data(write(tmp_path / "a.csv", "text,label\n" + "a\0b,c\0\n" * 50))
+    assert not profile.ok and "a zero byte in line 2" in told(profile)["not-text"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("word", ["", "Größe Ā ", "слово и ещё слово "])
+def test_utf16_without_a_mark_is_found_and_told(tmp_path: Path, encoding: str, word: str) -> None:
+    content = rows_with_classes().replace("alpha", word or "alpha")
+    profile = check_data(write(tmp_path / "a.csv", content.encode(encoding)))
+    assert profile.ok and (profile.rows, profile.encoding) == (60, encoding)
+    assert "no byte order mark" in told(profile)["encoding-guessed"]
+
+
+@pytest.mark.parametrize("between", ["^", "~"])
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_rare_delimiters_are_found(tmp_path: Path, between: str, name: str) -> None:
+    profile = check_data(write(tmp_path / name, rows_with_classes(between=between).replace("beta", "beta, or so")))
+    assert profile.ok and (profile.rows, profile.stats["delimiter"]) == (60, between)
+    assert profile.columns == {"text": "text", "label": "label"}
+
+
+def test_a_sign_in_some_texts_is_no_delimiter(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text\n" + "".join(f"{said(n)}{'^' if n % 2 else ''}\n" for n in range(60)))
+    assert open_table(path).columns == ("text",)
+
+
+@pytest.mark.parametrize("between", ["::", "=>", "#"])
+def test_a_sign_that_may_be_a_delimiter_is_told(tmp_path: Path, between: str) -> None:
+    profile = check_data(write(tmp_path / "a.csv", rows_with_classes(between=between)))
+    assert repr(between) in told(profile)["other-delimiter"]
+    assert "other-delimiter" not in told(check_data(write(tmp_path / "b.csv", rows_with_classes())))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json"])
+def test_bare_texts_in_json_lines_are_texts(tmp_path: Path, name: str) -> None:
+    rows = [f'{said(n)}, he said: "{n}"\nand more' for n in range(40)]
+    path = write(tmp_path / name, "".join(f"{json.dumps(row)}\n" for row in rows) + "17\n")
+    profile = check_data(path)
+    assert profile.ok and (profile.format, profile.usable_rows) == ("jsonl", 40)
+    assert profile.proposals[0].strategy == "pretrain" and told(profile)["not-an-object"].startswith("line 41")
+    assert [row.cells["text"] for row in read_rows(open_table(path))] == rows
+    mix = write(tmp_path / "mix.toml", f'[[source]]\npath = "{name}"\n')
+    assert check_data(mix).usable_rows == 40
+
+
+def test_a_bare_text_among_objects_is_left_out(tmp_path: Path) -> None:
+    rows = [json.dumps({"text": said(n)}) for n in range(40)]
+    profile = check_data(write(tmp_path / "a.jsonl", "\n".join([*rows, '"alone"'])))
+    assert profile.usable_rows == 40 and "line 41" in told(profile)["not-an-object"]
