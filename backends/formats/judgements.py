@@ -159,12 +159,35 @@ def judge_roles(evidence: Evidence) -> None:
             f"column {others[0]}",
             f"If that is the {role}: --map {role}={others[0]}",
         )
+    _judge_recordings(evidence)
     _note_twin(evidence)
     _note_codes(evidence)
     _note_marked_numbers(evidence)
     if task.is_tabular:
         _judge_dirty_numbers(evidence)
         _note_signs(evidence)
+
+
+def _judge_recordings(evidence: Evidence) -> None:
+    """Classes of recordings are no transcripts; who asks for that task says that they are."""
+    folder, request = evidence.dataset, evidence.request
+    if folder.format != "audio-folder" or evidence.plan.roles.columns.get("transcript") != "label":
+        return
+    what = f"{folder.path.name} has a folder of recordings for each class, which is classification of sounds"
+    if request.task is None and not request.columns:
+        evidence.findings.error(
+            "classes-of-recordings",
+            f"{what}; no task here learns that, and speech recognition needs what is said in each recording",
+            "role transcript",
+            f"{_SPOKEN} Are the folders called what is said in them, use --task speech-recognition",
+        )
+    else:
+        evidence.findings.warn(
+            "classes-of-recordings",
+            f"{what}; the name of its folder is taken for what is said in each recording",
+            "role transcript",
+            f"Is something else said: {_SPOKEN[0].lower()}{_SPOKEN[1:]}",
+        )
 
 
 def _note_twin(evidence: Evidence) -> None:

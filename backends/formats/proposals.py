@@ -74,7 +74,7 @@ def _by_format(rows: Rows, kind: str) -> list[TaskProposal]:
     if kind == "image-folder":
         return [TaskProposal("image-classification", None, "a folder of pictures for each class")]
     if kind == "audio-folder":
-        return [TaskProposal("speech-recognition", None, "recordings; what is said in them is missing")]
+        return [TaskProposal("speech-recognition", None, _of_recordings(rows))]
     if kind == "video-folder":
         return [TaskProposal("video-classification", None, "a folder of clips for each class")]
     if kind == "fasttext":
@@ -88,6 +88,15 @@ def _by_format(rows: Rows, kind: str) -> list[TaskProposal]:
     if kind == "text":
         return _texts([as_text(row.get("text")) for row in rows])
     return []
+
+
+def _of_recordings(rows: Rows) -> str:
+    if not any("label" in row for row in rows):
+        return "recordings; what is said in them is missing"
+    return (
+        "a folder of recordings for each class: no task here tells sounds apart; only where the folders are called "
+        "what is said in them, as yes and no, can that be learned"
+    )
 
 
 def _answers_in_contexts() -> list[TaskProposal]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -266,3 +267,20 @@ def test_a_bare_text_among_objects_is_left_out(tmp_path: Path) -> None:
     rows = [json.dumps({"text": said(n)}) for n in range(40)]
     profile = check_data(write(tmp_path / "a.jsonl", "\n".join([*rows, '"alone"'])))
     assert profile.usable_rows == 40 and "line 41" in told(profile)["not-an-object"]
+
+
+# --- recordings in a folder for each class -----------------------------------------------------------------------
+
+
+def test_classes_of_recordings_are_not_taken_for_what_is_said(tmp_path: Path) -> None:
+    for number in range(24):
+        path = tmp_path / "sounds" / ("bark" if number % 2 else "rain") / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as recording:
+            recording.setparams((1, 2, 8_000, 0, "NONE", ""))
+            recording.writeframes(bytes([number, 0]) * 4_000)
+    profile = check_data(tmp_path / "sounds")
+    assert not profile.ok and "classification of sounds" in told(profile)["classes-of-recordings"]
+    assert "no task here tells sounds apart" in profile.proposals[0].reason
+    asked = check_data(tmp_path / "sounds", "speech-recognition")
+    assert asked.ok and "taken for what is said" in told(asked)["classes-of-recordings"]
