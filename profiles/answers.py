@@ -12,10 +12,10 @@ from backends.contract import UsageError, nearest
 from backends.registry import TASK_DATA
 from profiles.decision_facts import UNKNOWN, decision
 
-_EXAMPLES_FORM = "a whole number such as 1840, 1,840, 1.5k or 5 million"
+_EXAMPLES_FORM = "a whole number such as 1840, 1,840, 1e6, 1.5k or 5 million"
 _MOST_EXAMPLES = 10**15
 _TIMES = {"k": 10**3, "thousand": 10**3, "m": 10**6, "mio": 10**6, "million": 10**6, "b": 10**9, "billion": 10**9}
-_NUMBER = re.compile(r"(\d{1,3}(?:[,_ ']\d{3})+|\d+)(\.\d+)?(?:\s*([a-z]+))?", re.ASCII)
+_NUMBER = re.compile(r"(\d{1,3}(?:[,_ ']\d{3})+|\d+)(\.\d+)?(?:e\+?(\d{1,2})|\s*([a-z]+))?", re.ASCII)
 _NOT_KNOWN = (UNKNOWN, "?", "null")
 # What people write for a value; the nearest name is told for everything else.
 _ALSO = {
@@ -173,8 +173,8 @@ def _examples(typed: str) -> int:
         return 0
     why = f"it is {_EXAMPLES_FORM}"
     if found := _NUMBER.fullmatch(word):
-        whole, decimals, unit = found.groups()
-        times = _TIMES.get(unit or "")
+        whole, decimals, power, unit = found.groups()
+        times = 10 ** int(power) if power is not None else _TIMES.get(unit or "")
         if (unit is None and decimals is None) or times:
             digits = re.sub(r"\D", "", whole)
             shift = len(decimals or ".") - 1

@@ -92,7 +92,13 @@ def _check_names(table: TableSummary, given: Mapping[str, str]) -> None:
 
 
 def check_choices(chosen: PreparationOptions, table: TableSummary) -> None:
-    """What was chosen about rows must name columns that are there; raises UsageError where it does not."""
+    """What was chosen about rows must name columns that are there and leave rows; raises UsageError otherwise."""
+    if None not in (chosen.shortest, chosen.longest) and (chosen.shortest or 0) > (chosen.longest or 0):
+        raise UsageError(
+            f"shortest={chosen.shortest} and longest={chosen.longest} leave no row",
+            "no text is that long and that short at once",
+            "Make shortest the smaller of the two, or leave one of them out.",
+        )
     names = tuple(table.columns)
     for option in COLUMN_CHOICES if names else ():
         name = getattr(chosen, option)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backends.contract import Finding, UsageError, nearest, read_toml
+from backends.contract import DataError, Finding, UsageError, nearest, read_toml
 from backends.formats.findings import Fault, Findings
 from backends.formats.language import read_example
 from backends.formats.parts import part_of_cell
@@ -42,24 +42,45 @@ def open_mix(path: Path) -> Dataset:
     sources: list[Source] = []
     notes: list[Finding] = []
     strategy: str | None = None
+    faults: list[UsageError | DataError] = []
     for number, entry in enumerate(entries, 1):
-        source, task, found = _open_source(path, number, entry, wanted)
+        try:
+            source, task, found = _open_source(path, number, entry, wanted)
+        except (UsageError, DataError) as error:
+            faults.append(error)
+            continue
         wanted = wanted or task
         strategy = strategy or found
         if task != wanted or found != strategy:
             told = f"{task} ({found})" if found else task
-            raise data_error(
+            differs = data_error(
                 "mix-differs",
                 f"source {number} of {path.name} is for another task than the first",
                 f"{source.path.name} is for {told}, the first for {wanted}" + (f" ({strategy})" if strategy else ""),
                 f"source {number}",
                 'Mix data for one task; name roles with map = { role = "column" } where they were taken wrongly.',
             )
+            faults.append(differs)
         sources.append(source)
         notes += source.notes
+    if faults:
+        raise _together(path, faults)
     columns = tuple(dict.fromkeys(column for source in sources for column in source.columns))
     train = tuple(replace(each, columns=columns) for each in sources)
     return Dataset(path, "mix", {"train": train}, tuple(notes), task=wanted)
+
+
+def _together(path: Path, faults: list[UsageError | DataError]) -> UsageError | DataError:
+    """One error for all that is wrong with a mix; of the data alone only where nothing was written wrongly."""
+    if len(faults) == 1:
+        return faults[0]
+    what = f"{len(faults)} sources of {path.name} cannot be used"
+    why = "; ".join(f"{number}. {fault.what}: {fault.why}" for number, fault in enumerate(faults, 1))
+    fix = " ".join(f"{number}. {fault.fix}" for number, fault in enumerate(faults, 1))
+    if any(isinstance(fault, UsageError) for fault in faults):
+        return UsageError(what, why, fix)
+    findings = tuple(found for fault in faults if isinstance(fault, DataError) for found in fault.findings)
+    return DataError(what, why, fix, path.name, findings)
 
 
 def mixed_files(path: Path) -> list[Path]:
@@ -78,16 +99,18 @@ def _read_mix(path: Path) -> tuple[list[Mapping[str, Any]], str | None]:
     head, entries = content.get("mix", {}), content.get("source")
     if not isinstance(entries, list) or not entries or not isinstance(head, dict):
         raise UsageError(f"{path} names no source", "a mix has one [[source]] or more", 'Add [[source]] path = "FILE".')
-    for name, holders in (("mix", [head]), ("source", entries)):
-        for holder in holders:
-            if not isinstance(holder, dict):
-                raise UsageError(f"{path}: {holder!r} is no source", "a source is a table", "Write [[source]].")
-            for key in holder:
-                if key not in _KEYS[name]:
-                    fix = f"Correct it{nearest(key, _KEYS[name])}."
-                    raise UsageError(f"{path}: [{name}] has a key {key!r}", f"it has {', '.join(_KEYS[name])}", fix)
+    _check_keys(path, "mix", head)
     task = head.get("task")
     return entries, find_data(str(task)).id if task is not None else None
+
+
+def _check_keys(path: Path, table: str, holder: Any) -> None:
+    if not isinstance(holder, dict):
+        raise UsageError(f"{path}: {holder!r} is no source", "a source is a table", "Write [[source]].")
+    for key in holder:
+        if key not in _KEYS[table]:
+            fix = f"Correct it{nearest(key, _KEYS[table])}."
+            raise UsageError(f"{path}: [{table}] has a key {key!r}", f"it has {', '.join(_KEYS[table])}", fix)
 
 
 def _open_source(
@@ -95,6 +118,7 @@ def _open_source(
 ) -> tuple[Source, str, str | None]:
     from backends.formats.datasets import glance, open_data
 
+    _check_keys(path, "source", entry)
     named, weight, given = entry.get("path"), entry.get("weight", 1.0), entry.get("map", {})
     where = f"{path.name}, source {number}"
     if not isinstance(named, str) or not named:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from backends.contract import EXIT_DATA, DatasetProfile
+from backends.contract import EXIT_DATA, DatasetProfile, UsageError
 from backends.options import PreparationOptions, parse_settings
 from forge_tui.cli import app
 from forge_tui.cli.data import MAP_HELP, PREPARE_HELP, parse_pairs
@@ -37,9 +37,7 @@ def check(
     map: Annotated[list[str] | None, typer.Option("--map", help=MAP_HELP)] = None,
     eval_data: Annotated[str | None, typer.Option(help="Separate evaluation data, checked with it.")] = None,
     prepare: Annotated[list[str] | None, typer.Option("--prepare", help=PREPARE_HELP)] = None,
-    max_length: Annotated[
-        int | None, typer.Option(min=1, help="Tokens the model reads; longer rows are named.")
-    ] = None,
+    max_length: Annotated[int | None, typer.Option(help="Tokens the model reads; longer rows are named.")] = None,
     model: Annotated[str | None, typer.Option(help="A model folder, whose tokenizer counts the tokens.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a hub id that is not here yet.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
@@ -50,6 +48,9 @@ def check(
     from forge_tui.hub_data import local_data
     from forge_tui.token_counts import counter_of
 
+    if max_length is not None and max_length < 1:
+        fix = "Give a number above 0, such as --max-length 512, or leave it out."
+        raise UsageError(f"--max-length cannot be {max_length}", "it is how many tokens a model reads at once", fix)
     bar = ProgressBar()
     request = CheckRequest(
         path=local_data(data, download),

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from backends.contract import DatasetProfile
-from backends.formats.checks import check_data
+from backends.contract import DataError, DatasetProfile, UsageError
+from backends.formats.check_request import CheckRequest
+from backends.formats.checks import check, check_data
+from backends.formats.datasets import open_data
 from backends.formats.reading import open_table, read_rows
+from backends.options import PreparationOptions
 from forge_tui.finding_lines import grouped
 
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
@@ -284,3 +287,32 @@ def test_classes_of_recordings_are_not_taken_for_what_is_said(tmp_path: Path) ->
     assert "no task here tells sounds apart" in profile.proposals[0].reason
     asked = check_data(tmp_path / "sounds", "speech-recognition")
     assert asked.ok and "taken for what is said" in told(asked)["classes-of-recordings"]
+
+
+# --- what was asked wrongly --------------------------------------------------------------------------------------
+
+
+def test_lengths_that_leave_nothing_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", rows_with_classes())
+    with pytest.raises(UsageError, match="shortest=50 and longest=10"):
+        check(CheckRequest(path, preparation=PreparationOptions(shortest=50, longest=10)))
+    assert check(CheckRequest(path, preparation=PreparationOptions(shortest=1, longest=1))).rows == 60
+
+
+def test_every_fault_of_a_mix_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", rows_with_classes())
+    write(tmp_path / "numbers.csv", "x,y\n" + "".join(f"{n},{n * 1.5}\n" for n in range(40)))
+    write(tmp_path / "empty.csv", "")
+    source = '[[source]]\npath = "{}"\n'
+    one, *others = (source.format(name) for name in ("a.csv", "numbers.csv", "empty.csv", "nowhere.csv"))
+    path = write(tmp_path / "mix.toml", one + others[0] + others[1])
+    with pytest.raises(DataError) as caught:
+        open_data(path)
+    assert len({finding.code for finding in caught.value.findings}) == 2
+    assert all(word in caught.value.why for word in ("numbers.csv", "empty.csv"))
+    assert not check_data(path).ok
+    write(path, "".join([one, others[1], others[2], one, "weight = 0\n"]))
+    with pytest.raises(UsageError) as asked:
+        open_data(path)
+    assert all(word in asked.value.why for word in ("empty.csv", "nowhere.csv", "source 4: weight is 0"))
+    assert "3 sources of mix.toml" in asked.value.what

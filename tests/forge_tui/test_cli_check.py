@@ -272,6 +272,8 @@ def test_parts_without_one_to_train_on_end_with_three(cli: Cli, tmp_path: Path) 
         (["--prepare", "quality_column=lable"], ["'lable'", "quality_column", "nearest is 'label'"]),
         (["--prepare", "weight_column=w"], ["'w'", "weight_column", "text, label"]),
         (["--prepare", "time_column=when"], ["'when'", "time_column"]),
+        (["--prepare", "shortest=50", "--prepare", "longest=10"], ["shortest=50 and longest=10 leave no row"]),
+        (["--max-length", "0"], ["--max-length cannot be 0", "--max-length 512"]),
         (["--prepare", "quality_from=3"], ["quality_from", "quality_column=NAME"]),
         (["--map", "text=txt"], ["'txt'", "nearest is 'text'"]),
         (["--map", "txt=text"], ["'txt'", "nearest is 'text'"]),

@@ -406,6 +406,8 @@ def test_json_holds_what_was_promised() -> None:
         ("1_840", 1840),
         ("1'840'000", 1_840_000),
         ("1.5k", 1500),
+        ("1e3", 1000),
+        ("2.5E+4", 25_000),
         ("1.5 K", 1500),
         ("5 million", 5_000_000),
         ("2.25m", 2_250_000),
@@ -420,8 +422,8 @@ def test_numbers_as_people_write_them(typed: str, count: int | None) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "-5", "− 5", "1.5", "1.840", "1,84", "12,3456", "abc", "5 apples", "nan", "inf", "1e6", "0x10", "1.0001k",
-     "9" * 30, "9" * 5000, "1." + "0" * 5000 + "k", "¹²", "٣"],
+    ["", "-5", "− 5", "1.5", "1.840", "1,84", "12,3456", "abc", "5 apples", "nan", "inf", "1e-6", "1.23e1", "1e99",
+     "0x10", "1.0001k", "9" * 30, "9" * 5000, "1." + "0" * 5000 + "k", "¹²", "٣"],
 )  # fmt: skip
 def test_what_is_no_number_of_examples(typed: str) -> None:
     with pytest.raises(UsageError, match="examples cannot be") as told:
