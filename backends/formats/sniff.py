@@ -109,7 +109,8 @@ def _identify_content(source: Source, head: bytes, named: PurePath, complete: bo
     if _is_binary(text):
         line = text.count("\n", 0, text.index("\0")) + 1
         why = f"it holds binary data, a zero byte in line {line:,} for one, and is no known format"
-        raise _unreadable("not-text", f"{name} is not a table", why, name)
+        fix = f"Save it as UTF-8 if it is a text in UTF-16; else give {READABLE}."
+        raise data_error("not-text", f"{name} is not a table", why, name, fix)
     if ending not in (*_TABLE_ENDINGS, *_LINES_ENDINGS, ".json") and looks_like_fasttext(text):
         return replace(source, format="fasttext", columns=("text", "label"))
     if ending not in (*_TABLE_ENDINGS[:1], *_LINES_ENDINGS, ".json") and looks_like_conllu(text):

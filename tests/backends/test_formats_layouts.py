@@ -223,6 +223,9 @@ def test_a_zero_byte_is_told_by_its_row_and_taken_out(tmp_path: Path, name: str)
 def test_what_is_full_of_zero_bytes_is_no_table_and_a_line_is_named(tmp_path: Path) -> None:
     profile = check_data(write(tmp_path / "a.csv", "text,label\n" + "a\0b,c\0\n" * 50))
     assert not profile.ok and "a zero byte in line 2" in told(profile)["not-text"]
+    chinese = "文本,标签\n" + "".join("河流市场发动机老师花园桥梁窗户医生信件村庄机器,甲\n" for _ in range(40))
+    profile = check_data(write(tmp_path / "b.csv", chinese.encode("utf-16-le")))
+    assert not profile.ok and "UTF-16" in profile.errors[0].fix  # too few letters of which one byte is zero
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
