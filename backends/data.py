@@ -27,8 +27,9 @@ from backends.formats.split import FEWEST_TRAINED, split_by_time, split_groups, 
 from backends.formats.tagged import rarest_types, tag_list
 from backends.formats.tally import byte_length, choice_against, low_quality
 from backends.formats.values import as_number, as_text, as_timestamp, label_names
+from backends.formats.verdicts import in_words, named_verdicts
 from backends.job import Job
-from backends.options import PreparationOptions, parse_settings
+from backends.options import ASSUMED_ORDER, PreparationOptions, parse_settings
 
 MOST_COPIES = 100
 # Tasks whose rows are conversations or plain texts, whatever their columns.
@@ -93,6 +94,8 @@ def load_split(job: Job, everything: LabelledRows | None = None) -> Split:
         indices, how = _divide(everything, job, options)
         train, evaluation = (_take(everything, part) for part in indices)
     train, evaluation = _best_rows(train, job, options), _like(train.source, evaluation)
+    if job.task.data.has_classes:
+        train, evaluation = _name_verdicts(train, evaluation, job, options)
     if options.merge_spellings and job.task.data.has_classes:
         train, evaluation = _merge_spellings(train, evaluation, job)
     classes = tuple(sorted(set(_names(train.labels)))) if job.task.data.has_classes else ()
@@ -297,6 +300,26 @@ def _without_known(evaluation: LabelledRows, known: set[int], part: str, job: Jo
     if len(kept) < len(evaluation.rows):
         job.events.notice(f"{len(evaluation.rows) - len(kept):,} evaluation rows stand in training too; left out")
     return _take(evaluation, kept)
+
+
+def _name_verdicts(
+    train: LabelledRows, evaluation: LabelledRows, job: Job, options: PreparationOptions
+) -> tuple[LabelledRows, LabelledRows]:
+    """Labels 0, 1 and 2 of premises with hypotheses under the names of the verdicts, which is told."""
+    names = named_verdicts(options.verdict_order, job.spec.columns, set(_names(train.labels)))
+    if not names:
+        return train, evaluation
+    if options.verdict_order == ASSUMED_ORDER:
+        why = "in their usual order, which is assumed; another is chosen by --prepare verdict_order=…"
+        job.events.notice(f"labels are taken for verdicts, {in_words(names)}: {why}", "warning")
+    else:
+        job.events.notice(f"labels are read as verdicts, as chosen: {in_words(names)}")
+
+    def named(label: Any) -> Any:
+        return tuple(map(named, label)) if isinstance(label, tuple) else names.get(label, label)
+
+    one, other = (replace(data, labels=[named(label) for label in data.labels]) for data in (train, evaluation))
+    return one, other
 
 
 def _merge_spellings(train: LabelledRows, evaluation: LabelledRows, job: Job) -> tuple[LabelledRows, LabelledRows]:

@@ -8,10 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from itertools import permutations
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from backends.contract import UsageError, nearest
+
+ASSUMED_ORDER = "assumed"
+# As SNLI, MultiNLI and ANLI number them; some others begin with contradiction.
+USUAL_ORDER = "entailment,neutral,contradiction"
 
 
 def option(
@@ -259,7 +264,7 @@ class PretrainingOptions(LanguageModelOptions):
 
 @dataclass(frozen=True)
 class PreparationOptions:
-    """Which rows are used and how they are divided; nothing of it is done unless it was chosen."""
+    """Which rows are used and how they are divided; only verdicts are named without being asked, and told."""
 
     bad_rows: str = option(
         "drop-empty",
@@ -272,6 +277,12 @@ class PreparationOptions:
         None, "the sign between the labels of a row that has several, such as `;`; lists need none"
     )
     merge_spellings: bool = option(False, "labels that differ in case only become the most frequent of them")
+    verdict_order: str = option(
+        ASSUMED_ORDER,
+        "what 0, 1 and 2 stand for in pairs of premise and hypothesis: `assumed` is the order of most data, "
+        "and is told, `off` leaves the numbers",
+        choices=(ASSUMED_ORDER, *map(",".join, permutations(USUAL_ORDER.split(","))), "off"),
+    )
     shortest: int | None = option(None, "shorter texts are left out", unit="tokens, about", minimum=0)
     longest: int | None = option(None, "longer texts are left out", unit="tokens, about", minimum=1)
     quality_column: str | None = option(None, "the column that holds a mark of quality for each row")

@@ -11,7 +11,7 @@ from backends.contract import Finding
 # What a fix says of options, and what it says on a screen, where nobody types options.
 _ON_SCREEN = (
     (re.compile(r"(?:,|:| with)? --map \w+=[^.:;]+"), " at the question for the columns"),
-    (re.compile(r"[;,:]? ?--prepare [\w=]+(?: leaves them out there)?"), ""),
+    (re.compile(r"[;,:]? ?--prepare [\w=]+(?:,\w+)*(?: leaves them out there)?"), ""),
     (re.compile(r": --eval-data \S+"), ", put both into a folder and choose the folder"),
     (re.compile(r"--task ([\w-]+-[\w-]+)"), r"the task \1"),
     (re.compile(r" with --task and"), " and"),

@@ -64,6 +64,13 @@ class Labels:
             self.elsewhere[label] += 1
         return self.numbers.setdefault(label, len(self.numbers)) if len(self.numbers) < 100_000 else -1
 
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Call classes by other names, none of which is that of another class."""
+        self.counts, self.low, self.elsewhere = (
+            Counter({names.get(label, label): count for label, count in counts.items()})
+            for counts in (self.counts, self.low, self.elsewhere)
+        )
+
 
 def judge_counts(task: TaskData, tally: Tally, table: TableSummary, roles: Mapping[str, str], labels: Labels) -> None:
     """Whether there is enough to learn: rows, classes, spellings; what no run could survive is an error."""

@@ -12,6 +12,8 @@ from backends.formats.row_faults import plain_fault, row_words, table_words
 from backends.formats.rows import Batch
 from backends.formats.tally import Tally, Texts, byte_length
 from backends.formats.values import as_text, label_names
+from backends.formats.verdicts import WITHOUT_VERDICT, in_words, named_verdicts
+from backends.options import ASSUMED_ORDER
 from backends.registry import TaskData
 
 _GOOD_KEPT = 10_000
@@ -79,6 +81,8 @@ class LabelCheck:
         again = self.texts.report(tally, "row" if self.task.is_tabular else "text")
         if tally.options.drop_duplicates:
             tally.usable.subtract(again)
+        if not self.task.numeric_label:
+            self._name_verdicts()
         judge_counts(self.task, tally, table, self.roles, self.labels)
         if self.task.is_tabular:
             _judge_features(tally, table, column)
@@ -94,6 +98,27 @@ class LabelCheck:
             tally.stats["label_count"] = len(counts)
             if self.labels.several:
                 tally.stats["several_labels"] = True
+
+    def _name_verdicts(self) -> None:
+        """Call numbers by the verdicts they are taken for, which is told unless it was chosen."""
+        order, column = self.tally.options.verdict_order, self.roles[str(self.task.label_role)]
+        names = named_verdicts(order, self.roles, self.labels.counts)
+        if names and order == ASSUMED_ORDER:
+            self.tally.findings.warn(
+                "verdicts-assumed",
+                f"labels 0, 1 and 2 are taken for verdicts in their usual order: {in_words(names)}",
+                f"column {column}",
+                "Look at a few rows; another order, or `off` for plain numbers, is chosen beforehand: "
+                "--prepare verdict_order=contradiction,neutral,entailment.",
+            )
+        if names and WITHOUT_VERDICT in self.labels.counts:
+            self.tally.findings.warn(
+                "no-verdict",
+                f"{self.labels.counts[WITHOUT_VERDICT]:,} rows are labelled -1, which marks rows without a verdict",
+                f"column {column}",
+                "Take them out of the file; they are learned as a class of their own.",
+            )
+        self.labels.rename(names)
 
 
 def _judge_features(tally: Tally, table: TableSummary, target: str) -> None:

@@ -334,6 +334,7 @@ def locked_zip() -> bytes:
         ("blank.csv.xz", lzma.compress(b" \n\n"), "empty-file", "empty"),
         ("picture.zip", zipped({"x.bin": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"}), "not-text", "binary"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",  # packed bytes hold the time
 )
 def test_what_is_packed_and_no_table(tmp_path: Path, name: str, content: bytes, code: str, word: str) -> None:
     path = write(tmp_path / name, content)

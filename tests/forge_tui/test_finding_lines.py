@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.contract import Finding
 from backends.formats.findings import PLACES_KEPT, Findings
-from forge_tui.finding_lines import grouped
+from forge_tui.finding_lines import for_screen, grouped
 
 
 def test_faults_of_one_code_do_not_hide_one_another() -> None:
@@ -49,3 +49,9 @@ def test_places_of_a_part_are_written_once() -> None:
     found = [Finding("c", "text is empty", where, "It is left out.") for where in wheres]
     told = "row 3, row 5, 8 of validation, line 2 of a.jsonl, column x, column y"
     assert grouped(found, places=6) == [f"6× text is empty [{told}]. It is left out."]
+
+
+def test_options_of_commands_leave_no_rest_on_a_screen() -> None:
+    line = "Choose it beforehand: --prepare verdict_order=contradiction,neutral,entailment."
+    assert for_screen(line) == "Choose it beforehand."
+    assert for_screen("merge them: --prepare merge_spellings=yes, or not") == "merge them, or not"
