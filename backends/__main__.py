@@ -21,6 +21,7 @@ from backends.checkpoints import latest_checkpoint  # noqa: E402
 from backends.contract import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, RunFiles, read_spec  # noqa: E402
 from backends.events import EventWriter  # noqa: E402
 from backends.failures import explain  # noqa: E402
+from backends.hub import bring_model  # noqa: E402
 from backends.job import Job, MeasurementDone  # noqa: E402
 from backends.options import parse_settings  # noqa: E402
 from backends.out_of_memory import train_with_room  # noqa: E402
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
         )
         spec = read_spec(files.spec)
         task = find_task(spec.task, spec.strategy)
+        spec = bring_model(spec, events)
         options: object = parse_settings(task.options, spec.settings)
         job = Job(files, spec, task, options, events, CONTROL, step, folder, attempt)
         events.phase("loading-data")

@@ -30,6 +30,8 @@ EVENT_KINDS = (
 )
 # In the trainer's environment: how many steps a run is only to be measured for.
 MEASURED_STEPS = "FORGE_MEASURE_STEPS"
+# And there too: HF_HUB_OFFLINE as the person who started the run has it; the trainer itself is always offline.
+CHOSEN_OFFLINE = "FORGE_HUB_OFFLINE"
 PHASES = ("loading-data", "preparing", "loading-model", "baseline", "training", "evaluating", "saving", "done")
 
 EXIT_DONE = 0
@@ -263,7 +265,10 @@ class DatasetProfile:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """The whole request for a run, as spec.toml holds it; replayable on its own."""
+    """The whole request for a run, as spec.toml holds it; replayable on its own.
+
+    With a `revision`, a commit, the model is one of the hub; `download_bytes` is what its files were shown to have.
+    """
 
     name: str
     task: str
@@ -279,16 +284,21 @@ class RunSpec:
     created: str | None = None
     eval_part: str | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
+    revision: str | None = None
+    download_bytes: int | None = None
 
     def to_tables(self) -> dict[str, Any]:
         """The tables of spec.toml; TOML has no null, so what is unknown is left out."""
         run = {"version": SPEC_VERSION, "name": self.name, "task": self.task, "method": self.method}
         data: dict[str, Any] = {"path": self.data}
+        model: dict[str, Any] = {"source": self.model}
         for table, key, value in (
             (run, "strategy", self.strategy),
             (run, "created", self.created),
             (data, "eval_path", self.eval_data),
             (data, "eval_part", self.eval_part),
+            (model, "revision", self.revision),
+            (model, "download_bytes", self.download_bytes),
         ):
             if value is not None:
                 table[key] = value
@@ -298,7 +308,7 @@ class RunSpec:
         tables = {
             "run": run,
             "data": data,
-            "model": {"source": self.model},
+            "model": model,
             "settings": {key: value for key, value in self.settings.items() if value is not None},
             "reasons": dict(self.reasons),
         }
@@ -310,7 +320,7 @@ class RunSpec:
 _SPEC_KEYS: dict[str, dict[str, type]] = {
     "run": {"version": int, "name": str, "task": str, "method": str, "strategy": str, "created": str},
     "data": {"path": str, "eval_path": str, "eval_part": str, "map": dict, "prepare": dict},
-    "model": {"source": str},
+    "model": {"source": str, "revision": str, "download_bytes": int},
     "settings": {},
     "reasons": {},
     "estimate": {},
@@ -368,6 +378,8 @@ def read_spec(path: Path) -> RunSpec:
         created=run.get("created"),
         eval_part=data.get("eval_part"),
         preparation=data.get("prepare", {}),
+        revision=tables["model"].get("revision"),
+        download_bytes=tables["model"].get("download_bytes"),
     )
 
 

@@ -47,3 +47,8 @@ def elapsed(started: str | None, ended: str | None) -> float | None:
         return None
     until = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
     return max(0.0, (until - datetime.fromisoformat(started)).total_seconds())
+
+
+def mebibytes(count: int) -> str:
+    """`12.0 MiB`, the unit that a transfer is told in."""
+    return f"{count / 2**20:,.1f} MiB"

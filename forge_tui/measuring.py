@@ -98,7 +98,7 @@ def _spec(plan: Plan) -> RunSpec:
             "on a CPU that could end other programs too",
             "Make it smaller first, or leave --measure out.",
         )
-    spec = spec_of(plan)
+    spec = spec_of(replace(plan, hub_model=None))  # a measurement downloads nothing
     return replace(spec, settings={**spec.settings, "max_steps": STEPS})
 
 

@@ -71,8 +71,8 @@ def training_source(model: Model, task: str, elsewhere: bool = False) -> str:
     presets = ", ".join(next((each.models for each in TASKS if each.id == task), ()))
     raise UsageError(
         f"{model.id} is not on this machine",
-        "a run starts from a folder, and needs no network",
-        f"Download it first: {download_command(model)}; or give its folder with --model; "
+        "you did not name it, and nothing is downloaded unasked",
+        f"Name it with --model, or add --download; on another machine: {download_command(model)}; "
         f"without a download: {presets or 'none'}.",
     )
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import UsageError
+from backends.formats.hub_models import hub_cache, is_model_id
 from forge_tui.paths import typed_path
 from forge_tui.safetensors import count_weights
 from profiles.catalog import Model, find_model, near_models, open_licence
 from profiles.model_configs import model_from_config
 
 _LARGEST_FILE = 1 << 25  # a list of the weights of a thousand layers, or the names of 20,000 classes
-_HUB_ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
 _FIX = "Give the folder of a whole model, or fetch it again."
 
 
@@ -42,7 +42,7 @@ def find_any_model(name: str, download: bool = False) -> Model:
             "a model is a preset, a name of the catalog or the hub, or a local folder with config.json and weights",
             "Check the path, or choose a model: forge-tui models",
         )
-    if not _is_hub_id(name):
+    if not is_model_id(name):
         raise unknown
     cached = _snapshot(name)
     if cached is not None and (cached / "config.json").is_file():
@@ -63,7 +63,7 @@ def local_folder(model_id: str) -> Path | None:
     folder = typed_path(model_id)
     if folder.is_dir():
         return folder.absolute() if (folder / "config.json").is_file() else None
-    cached = _snapshot(model_id) if _is_hub_id(model_id) else None
+    cached = _snapshot(model_id) if is_model_id(model_id) else None
     try:
         is_whole = cached is not None and (cached / "config.json").is_file() and bool(weight_files(cached))
     except UsageError:  # a damaged copy is no model
@@ -148,22 +148,9 @@ def _looks_like_path(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.count("/") > 1 or os.path.isdir(name.partition("/")[0])
 
 
-def _is_hub_id(name: str) -> bool:
-    return _HUB_ID.fullmatch(name) is not None and ".." not in name and "--" not in name
-
-
-def _cache() -> Path:
-    """Where huggingface_hub keeps what it fetched, by the variables that it reads."""
-    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if chosen := os.environ.get(variable):
-            return typed_path(chosen)
-    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return typed_path(home) / "hub"
-
-
 def _snapshot(model_id: str) -> Path | None:
     """The files of a model as of the commit that `main` names, else of the newest that is there."""
-    folder = _cache() / f"models--{model_id.replace('/', '--')}"
+    folder = hub_cache() / f"models--{model_id.replace('/', '--')}"
     try:
         commit = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
         if re.fullmatch(r"[0-9a-f]{1,64}", commit) and (folder / "snapshots" / commit).is_dir():

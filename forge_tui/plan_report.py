@@ -80,7 +80,8 @@ def plan_lines(plan: Plan, width: int = 80) -> Iterator[str]:
     yield from _entry("model", found.model.id, found.model_reason, width)
     if not found.is_local:
         size = download_bytes(found.model, found.is_local)
-        yield from _entry("", "", f"to be downloaded{f', {gib(size)} or more' if size else ''}", width)
+        told = plan.hub_model.told if plan.hub_model is not None else f"{gib(size)} or more" if size else ""
+        yield from _entry("", "", f"to be downloaded{f', {told}' if told else ''}", width)
     if found.model.licence is not None:
         yield from _entry("", "", f"licence {found.model.licence}", width)
     yield from _entry("method", found.method.id, found.method_reason, width)

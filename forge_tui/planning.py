@@ -13,9 +13,10 @@ from backends.formats.checks import check
 from backends.options import SETTING_ALIASES, PreparationOptions, convert_value, parse_settings
 from backends.registry import Task, TaskData, find_data, find_task, is_trained
 from forge_tui.finding_lines import grouped
-from forge_tui.model_choice import download_command, is_local, named_model, training_source
+from forge_tui.hub_model import HubModel, hub_model, is_on_hub
+from forge_tui.model_choice import is_local, named_model, training_source
 from forge_tui.paths import data_path
-from forge_tui.plan_sizes import RowCounts, disk_bytes, length_warning, row_counts, total_steps
+from forge_tui.plan_sizes import RowCounts, disk_bytes, download_bytes, length_warning, row_counts, total_steps
 from forge_tui.plan_time import PlanTime, plan_time
 from profiles.alternatives import MAKES_IT_FIT
 from profiles.catalog_order import TOO_LARGE
@@ -42,7 +43,8 @@ class TooLargeError(ForgeError):
 class Request:
     """What was asked for; everything but the data may be left to the program.
 
-    `download` says whether the hub may be asked about a model that is not known here.
+    `download` says whether the hub may be asked about a model that is not known here, or downloaded from it though
+    the person did not name it; `revision` is that of a model of the hub.
     """
 
     data: str
@@ -57,13 +59,15 @@ class Request:
     preparation: Mapping[str, Any] = field(default_factory=dict)
     strategy: str | None = None
     download: bool = False
+    revision: str | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
     """Everything that was decided for a request, with the reasons, for a task that this version trains or not.
 
-    `needed_bytes` are those on the disk; what is not known is None.
+    `needed_bytes` are those on the disk; what is not known is None. `hub_model` is there once the hub was asked for
+    the model.
     """
 
     request: Request
@@ -79,6 +83,7 @@ class Plan:
     needed_bytes: int | None
     free_bytes: int | None
     warnings: tuple[str, ...]
+    hub_model: HubModel | None = None
 
     @property
     def is_too_large(self) -> bool:
@@ -173,9 +178,11 @@ def plan_run(request: Request, profile: DatasetProfile | None = None, hardware: 
     if request.task is not None:
         find_task(request.task, request.strategy)  # a task that is not trained is told before the data is read
     plan = make_plan(request, hardware, profile)
-    spec = spec_of(plan)
     if plan.is_too_large:
         raise too_large(plan)
+    if request.model is not None or request.download:
+        plan = with_hub_model(plan)
+    spec = spec_of(plan)
     return Planned(spec, plan.profile, find_task(plan.task.id, spec.strategy), plan.device, plan)
 
 
@@ -184,7 +191,7 @@ def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
 
     Raises UsageError for a task that this version does not train, and for a model that is not where it is needed.
     """
-    request, found = plan.request, plan.recommendation
+    request, found, hub = plan.request, plan.recommendation, plan.hub_model
     task = find_task(plan.task.id, found.strategy.id)
     eval_path = str(data_path(request.eval_data)) if request.eval_data is not None else None
     path = data_path(request.data)
@@ -198,7 +205,7 @@ def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
         name=request.name or path.stem,
         task=task.id,
         method=found.method.id,
-        model=training_source(found.model, task.id, elsewhere),
+        model=found.model.id if hub is not None else training_source(found.model, task.id, elsewhere),
         data=str(path),
         eval_data=eval_path,
         columns=dict(plan.profile.columns),
@@ -208,7 +215,23 @@ def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
         reasons={name: each.reason for name, each in plan.settings.items()},
         estimate={name: value for name, value in estimate.items() if value is not None},
         strategy=found.strategy.id,
+        revision=hub.revision if hub is not None else None,
+        download_bytes=hub.total_bytes if hub is not None else None,
     )
+
+
+def with_hub_model(plan: Plan) -> Plan:
+    """The plan with what the hub says of its model, where that is not on this machine; else the same plan.
+
+    Raises UsageError when the model cannot be downloaded.
+    """
+    found, wanted = plan.recommendation, plan.request.revision
+    if not is_on_hub(found.model, found.is_local, wanted):
+        return plan
+    hub = hub_model(found.model, plan.task.id, wanted)
+    guessed = download_bytes(found.model, found.is_local)
+    needed = None if plan.needed_bytes is None or guessed is None else plan.needed_bytes - guessed + hub.missing_bytes
+    return replace(plan, hub_model=hub, needed_bytes=needed)
 
 
 def too_large(plan: Plan) -> TooLargeError:
@@ -243,6 +266,8 @@ def check_spec(spec: RunSpec, hardware: Hardware | None = None) -> Planned:
         eval_part=spec.eval_part,
         preparation=spec.preparation,
         strategy=spec.strategy,
+        download=spec.revision is not None,
+        revision=spec.revision,
     )
     planned = plan_run(request, hardware=hardware)
     parse_settings(planned.task.options, spec.settings)
@@ -308,8 +333,9 @@ def _warnings(
         how = f" by {found.strategy.id}" if is_trained(task.id) else ""
         yield f"this version cannot train {task.id}{how} yet: the plan is for reading only"
     elif not found.is_local:
-        fetch = download_command(found.model)
-        yield f"{found.model.id} is not on this machine, and a run starts from a folder; download it first: {fetch}"
+        size = download_bytes(found.model, False)
+        told = f", {gib(size)} or more" if size else ""
+        yield f"{found.model.id} is not on this machine: a run downloads it from the hub first{told}"
     if needed is not None and free is not None and needed > free:
         yield f"the disk has {gib(free)} free where runs are kept, and this takes about {gib(needed)}"
     if hardware is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib.util
 import json
 import os
 import shutil
@@ -294,6 +296,31 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def serve_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """`serve_model(name, files)`: a hub on this machine that HF_ENDPOINT names, with an empty cache; a FakeHub."""
+    fake = importlib.util.spec_from_file_location("fake_hub", Path(__file__).with_name("fake_hub.py"))
+    assert fake is not None and fake.loader is not None
+    module = importlib.util.module_from_spec(fake)
+    monkeypatch.setitem(sys.modules, "fake_hub", module)
+    fake.loader.exec_module(module)
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    monkeypatch.setattr("backends.formats.hub.RETRY_WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("backends.formats.hub_models.RETRY_SECONDS", 0.0)
+    with contextlib.ExitStack() as stack:
+
+        def serve(name: str, files: Mapping[str, bytes] | Path) -> Any:
+            held = module.files_of(files) if isinstance(files, Path) else dict(files)
+            hub = stack.enter_context(module.serving(name, held))
+            monkeypatch.setenv("HF_ENDPOINT", hub.url)
+            return hub
+
+        yield serve
 
 
 @dataclass(frozen=True)

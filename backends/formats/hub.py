@@ -32,7 +32,7 @@ _NOT_DATA = ("dataset_infos.json", "requirements.txt", "readme.txt", "license.tx
 
 @dataclass(frozen=True)
 class HubFile:
-    """One data file of a dataset; a name that could lead out of its folder or garble a terminal is refused."""
+    """One file of a dataset or model; a name that could lead out of its folder or garble a terminal is refused."""
 
     name: str
     size_bytes: int | None
@@ -46,7 +46,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class HubListing:
-    """What a dataset holds at one commit: known before anything is downloaded, so that a person can decide."""
+    """What a dataset or model holds at one commit: known before anything is downloaded, so that a person can decide."""
 
     id: str
     revision: str
@@ -77,13 +77,14 @@ def list_dataset(hub_id: str, *, token: str | None = None) -> HubListing:
         what, why = f"{hub_id[:200]!a} is no name on the hub", "names are owner/name or owner/name@revision"
         raise UsageError(what, why, "Copy the name from the page of the dataset.")
     hub = connect(*found, token)
-    body = bytearray()
-    with hub.open(f"/api/datasets/{found[0]}/revision/{quote(found[1], safe='')}?blobs=true") as response:
-        for block in hub.blocks(response):
-            body += block
-            if len(body) > REPLY_BYTES:
-                raise hub.odd("it has no end")
-    return _listing(hub, body)
+    reply, entries, commit = ask_listing(hub)
+    files = tuple(listed_file(name, entry) for name, entry in entries.items() if _is_data(name))
+    if not files:
+        named = ", ".join(HOSTILE.sub("?", name[:200]) for name in list(entries)[:10])
+        why = f"its files are {named}{f' and {len(entries) - 10:,} more' if len(entries) > 10 else ''}"
+        fix = "Choose one with tables, text, images, audio or video; what a script makes cannot be used."
+        raise UsageError(f"{hub.dataset} has no data files", why if entries else "it has no files at all", fix)
+    return as_listing(hub, reply, commit, files)
 
 
 def download_dataset(
@@ -100,10 +101,10 @@ def download_dataset(
     hub = connect(listing.id, listing.revision, token)
     target = folder / listing.id.replace("/", "--") / listing.revision
     try:
-        _make_private(target)
+        make_private(target)
         with target.with_name(f"{target.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a second download would write into the same files
-            _download(hub, listing, target, progress or (lambda done, total: None))
+            bring(hub, listing, target, progress or (lambda done, total: None))
     except BlockingIOError:
         why = f"another process writes to {target}"
         raise UsageError(f"{listing.id} is being downloaded already", why, "Wait for its end.") from None
@@ -123,27 +124,33 @@ def _parse(text: str) -> tuple[str, str] | None:
 # --- what the hub says -----------------------------------------------------------------------------------------
 
 
-def _listing(hub: Hub, body: bytes | bytearray) -> HubListing:
+def ask_listing(hub: Hub) -> tuple[dict[str, Any], dict[str, dict[str, Any]], str]:
+    """What the hub says of a dataset or model: the whole reply, its files by name, and the commit."""
+    body = bytearray()
+    with hub.open(f"/api/{hub.kind}s/{hub.dataset}/revision/{quote(hub.revision, safe='')}?blobs=true") as response:
+        for block in hub.blocks(response):
+            body += block
+            if len(body) > REPLY_BYTES:
+                raise hub.odd("it has no end")
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError):
         raise hub.odd("it is no JSON; a proxy or the sign-in page of a network may have answered") from None
     if not isinstance(reply, dict):
-        raise hub.odd("it is no listing of a dataset")
-    commit, entries, card = reply.get("sha"), reply.get("siblings"), reply.get("cardData")
+        raise hub.odd(f"it is no listing of a {hub.kind}")
+    commit, entries = reply.get("sha"), reply.get("siblings")
     if not isinstance(commit, str) or not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit):
         raise hub.odd("it names no commit")
     if not isinstance(entries, list) or not all(
         isinstance(entry, dict) and isinstance(entry.get("rfilename"), str) for entry in entries
     ):
         raise hub.odd("it lists no files")
-    found = {entry["rfilename"]: entry for entry in entries}
-    files = tuple(_file(name, entry) for name, entry in found.items() if _is_data(name))
-    if not files:
-        named = ", ".join(HOSTILE.sub("?", name[:200]) for name in list(found)[:10])
-        why = f"its files are {named}{f' and {len(found) - 10:,} more' if len(found) > 10 else ''}"
-        fix = "Choose one with tables, text, images, audio or video; what a script makes cannot be used."
-        raise UsageError(f"{hub.dataset} has no data files", why if found else "it has no files at all", fix)
+    return reply, {entry["rfilename"]: entry for entry in entries}, commit
+
+
+def as_listing(hub: Hub, reply: dict[str, Any], commit: str, files: tuple[HubFile, ...]) -> HubListing:
+    """These files, with what the reply says of their size and terms."""
+    card = reply.get("cardData")
     terms = card.get("license") if isinstance(card, dict) else None
     words = [term for term in (terms if isinstance(terms, list) else [terms]) if isinstance(term, str)]
     sizes = [file.size_bytes for file in files if file.size_bytes is not None]
@@ -164,7 +171,8 @@ def _is_data(name: str) -> bool:
     return last.endswith(_DATA_ENDINGS) or last in ("data.yaml", "data.yml")
 
 
-def _file(name: str, entry: dict[str, Any]) -> HubFile:
+def listed_file(name: str, entry: dict[str, Any]) -> HubFile:
+    """A file as the hub lists it."""
     stored = entry.get("lfs")
     large: dict[str, Any] = stored if isinstance(stored, dict) else {}
     size, sha256 = large.get("size", entry.get("size")), large.get("sha256")
@@ -175,16 +183,20 @@ def _file(name: str, entry: dict[str, Any]) -> HubFile:
 # --- bringing files here ---------------------------------------------------------------------------------------
 
 
-def _download(hub: Hub, listing: HubListing, target: Path, progress: Callable[[int, int | None], None]) -> None:
+def bring(hub: Hub, listing: HubListing, target: Path, progress: Callable[[int, int | None], None]) -> None:
+    """Fetch into `target` what is not there yet, in the order of the listing.
+
+    Raises UsageError, before the first byte, when there is no room.
+    """
     done, needed, missing = 0, 0, []
     for file in listing.files:
         path = target / file.name
-        here = _size(path)
+        here = file_size(path)
         if here is not None and file.size_bytes in (None, here):
             done += here
         else:
             missing.append((file, path))
-            needed += max(0, (file.size_bytes or 0) - (_size(Path(f"{path}.part")) or 0))
+            needed += max(0, (file.size_bytes or 0) - (file_size(Path(f"{path}.part")) or 0))
     free = shutil.disk_usage(target).free
     if needed > free:
         why = f"{needed:,} bytes are needed and {free:,} bytes are free at {target}"
@@ -201,8 +213,8 @@ def _download(hub: Hub, listing: HubListing, target: Path, progress: Callable[[i
 def _fetch(hub: Hub, file: HubFile, path: Path, tell: Callable[[int], None]) -> int:
     """Fetch one file and return its size; it gets its name when it is whole and what it should be."""
     part = Path(f"{path}.part")
-    _make_private(path.parent)
-    furthest, tries = _size(part) or 0, 0
+    make_private(path.parent)
+    furthest, tries = file_size(part) or 0, 0
     while True:
         try:
             size = _transfer(hub, file, part, tell)
@@ -211,7 +223,7 @@ def _fetch(hub: Hub, file: HubFile, path: Path, tell: Callable[[int], None]) -> 
         except Passing as error:
             if isinstance(error, BadRange):
                 part.unlink(missing_ok=True)
-            here = _size(part) or 0
+            here = file_size(part) or 0
             furthest, tries = max(furthest, here), 0 if here > furthest else tries
             if tries == len(RETRY_WAITS):
                 raise
@@ -221,13 +233,13 @@ def _fetch(hub: Hub, file: HubFile, path: Path, tell: Callable[[int], None]) -> 
 
 def _transfer(hub: Hub, file: HubFile, part: Path, tell: Callable[[int], None]) -> int:
     """Bring the rest of a file into `part`; where the whole size is not known, no rest is either: it starts anew."""
-    size, start = file.size_bytes, _size(part) or 0
+    size, start = file.size_bytes, file_size(part) or 0
     if start > (size or 0):
         part.unlink()
         start = 0
     here = start
     if size is None or here < size:
-        with hub.open(f"/datasets/{hub.dataset}/resolve/{hub.revision}/{quote(file.name)}", start) as response:
+        with hub.open(f"{hub.files}/{quote(file.name)}", start) as response:
             if start and response.status != 206:
                 here = start = 0
             elif start and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
@@ -256,10 +268,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _size(path: Path) -> int | None:
+def file_size(path: Path) -> int | None:
+    """The size of a file; None where there is none."""
     return path.stat().st_size if path.is_file() else None
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for the owner alone."""
     for each in (*reversed(folder.parents), folder):
         each.mkdir(mode=0o700, exist_ok=True)

@@ -21,7 +21,10 @@ BLOCK_BYTES = 1 << 17
 
 # Controls, line ends, turns of the direction of writing, halves of characters; a backslash parts folders elsewhere.
 HOSTILE = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_LOCAL = "Without a network, give a file on this machine."
+_LOCAL = {
+    "dataset": "Without a network, give a file on this machine.",
+    "model": "Without a network, start from a model folder on this machine.",
+}
 
 
 class Passing(ForgeError):
@@ -42,11 +45,17 @@ class Hub:
     token: str | None = field(repr=False)
     kind: str = "dataset"
 
+    @property
+    def files(self) -> str:
+        """The address below which its files are."""
+        return f"/{'datasets/' if self.kind == 'dataset' else ''}{self.dataset}/resolve/{self.revision}"
+
     def open(self, address: str, start: int = 0) -> HTTPResponse:
         """Ask for an address, from a byte on; the token goes to the hub itself and to no host that it points to."""
         for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE" if self.kind == "dataset" else "TRANSFORMERS_OFFLINE"):
             if os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on"):
-                why, fix = f"{name} is set: nothing is asked", f"Give a file on this machine, or unset {name}."
+                why, place = f"{name} is set: nothing is asked", "file" if self.kind == "dataset" else "model folder"
+                fix = f"Give a {place} on this machine, or unset {name}."
                 raise UsageError(f"{self.dataset} is on the hub, which needs the network", why, fix)
         from http.client import HTTPException
         from urllib.error import HTTPError
@@ -64,7 +73,7 @@ class Hub:
             error.close()
             raise self._refusal(error.code, error.headers.get("X-Error-Code", "")) from None
         except (OSError, HTTPException, ValueError) as error:
-            fix = f"{_LOCAL} Behind a proxy, set HTTPS_PROXY."
+            fix = f"{_LOCAL[self.kind]} Behind a proxy, set HTTPS_PROXY."
             raise Passing(f"The hub at {self.endpoint} cannot be reached", _reason(error), fix) from None
 
     def blocks(self, response: HTTPResponse) -> Iterator[bytes]:
@@ -85,7 +94,9 @@ class Hub:
 
     def odd(self, why: str) -> ForgeError:
         """A reply that no hub would give."""
-        return ForgeError(f"The reply of {self.endpoint} cannot be understood", why, f"Try again later. {_LOCAL}")
+        return ForgeError(
+            f"The reply of {self.endpoint} cannot be understood", why, f"Try again later. {_LOCAL[self.kind]}"
+        )
 
     def _refusal(self, status: int, code: str) -> ForgeError:
         part = "datasets/" if self.kind == "dataset" else ""
@@ -108,9 +119,9 @@ class Hub:
         if status == 416:
             return self.cut("it does not go on from where the file was cut", BadRange)
         if status == 429:
-            return ForgeError("The hub was asked too often", answer, "Wait some minutes; HF_TOKEN raises the limit.")
+            return Passing("The hub was asked too often", answer, "Wait some minutes; HF_TOKEN raises the limit.")
         kind = Passing if status in (408, 500, 502, 503, 504) else ForgeError
-        return kind(f"The hub cannot give {self.dataset} now", answer, f"Try again later. {_LOCAL}")
+        return kind(f"The hub cannot give {self.dataset} now", answer, f"Try again later. {_LOCAL[self.kind]}")
 
 
 def connect(dataset: str, revision: str, token: str | None, kind: str = "dataset") -> Hub:
@@ -162,7 +173,9 @@ def _opener() -> OpenerDirector:
             fp.close()  # else all of its text would be read
             old, new = _origin(req.full_url), _origin(newurl)
             if new[0] not in (old[0], "https"):
-                raise ForgeError("The hub points to another place", f"{new[0]} is less safe than {old[0]}", _LOCAL)
+                raise ForgeError(
+                    "The hub points to another place", f"{new[0]} is less safe than {old[0]}", "Tell its operator."
+                )
             request = super().redirect_request(req, fp, code, msg, headers, newurl)
             token = req.get_header("Authorization")
             if request is not None and token and new == old:

@@ -10,12 +10,13 @@ from typing import Any
 
 from backends.contract import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, RunFiles, read_json
 from forge_tui.cli.output import say, score, show
-from forge_tui.formatting import duration
+from forge_tui.formatting import duration, mebibytes
 from forge_tui.runs.status import Status, condition
 from forge_tui.runs.summary import summarise_run
 from forge_tui.runs.tail import LineTail, new_events
 
 LINE_SECONDS = 1.0
+DOWNLOAD_SECONDS = 5.0
 _LOOK_SECONDS = 0.2
 
 
@@ -77,6 +78,8 @@ class Follower:
             return
         if self.held_back is not None:
             self._metrics_line()
+        if kind == "progress" and event.get("phase") == "loading-model":
+            self._download_line(event.get("done"), event.get("total"))
         if kind == "phase":
             self._line(str(event.get("name")))
         elif kind == "notice":
@@ -91,6 +94,13 @@ class Follower:
         step = f"step {event.get('step'):,}" + (f" of {total:,}" if total else "")
         self._line(step + "  " + "  ".join(f"{name} {score(value)}" for name, value in self.values.items()))
         self.last_line = time.monotonic()
+
+    def _download_line(self, done: Any, total: Any) -> None:
+        if type(done) is not int or type(total) is not int:
+            return
+        if done == total or time.monotonic() - self.last_line >= DOWNLOAD_SECONDS:
+            self._line(f"downloaded {mebibytes(done)} of {mebibytes(total)}")
+            self.last_line = time.monotonic()
 
     def _line(self, text: str) -> None:
         show(f"{duration(time.monotonic() - self.started):>7}  {text}")

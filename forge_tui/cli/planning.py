@@ -48,7 +48,7 @@ def plan(
     from forge_tui.hardware import hardware_for
     from forge_tui.paths import typed_path
     from forge_tui.plan_report import plan_json, plan_lines
-    from forge_tui.planning import make_plan, spec_of, too_large
+    from forge_tui.planning import make_plan, spec_of, too_large, with_hub_model
     from forge_tui.spec_files import write_spec
 
     if data is None:
@@ -59,6 +59,7 @@ def plan(
             f"--hardware {hardware} describes one",
             "Leave --hardware out to measure this machine, or --measure to plan for that one.",
         )
+    elsewhere = hardware.strip().lower() not in ("auto", "cpu")
     machine = hardware_for(hardware)  # a mistake in it is told before the data is read
     request = asked.request_of(
         data,
@@ -73,6 +74,8 @@ def plan(
         download=download,
     )
     made = make_plan(request, machine)
+    if download and not elsewhere:
+        made = with_hub_model(made)
     found, before = None, made
     if measure:
         from forge_tui.measured_plan import corrected, measured_json, measured_lines
@@ -102,7 +105,6 @@ def plan(
         say(f"{error.what}: {error.why}. {error.fix}")
         raise typer.Exit(EXIT_TOO_LARGE)
     if output is not None:
-        elsewhere = hardware.strip().lower() not in ("auto", "cpu")
         write_spec(spec_of(made, elsewhere), typed_path(output))
         if elsewhere:
             say(f"Data and model are needed on that machine under the same names: {_places(made)}")

@@ -100,6 +100,8 @@ def train(
         say(f"! {line}")
     roles = ", ".join(f"{role} = {column}" for role, column in planned.spec.columns.items())
     say(f"{planned.task.id} on {planned.profile.usable_rows:,} rows ({roles}) with {planned.spec.model}")
+    if planned.plan is not None and planned.plan.hub_model is not None:
+        say(f"{planned.spec.model} {planned.plan.hub_model.where}: {planned.plan.hub_model.told}")
     _start_and_follow(planned.spec, detach, json, planned.device, queue)
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backends.contract import EXIT_DONE, EXIT_FAILED, ForgeError, RunFiles, read_json, write_json
+from backends.contract import CHOSEN_OFFLINE, EXIT_DONE, EXIT_FAILED, ForgeError, RunFiles, read_json, write_json
 from forge_tui.nvml import Nvml
 from forge_tui.paths import library_folder
 from forge_tui.runs import queue
@@ -47,6 +47,7 @@ def trainer_environment(files: RunFiles, attempt: int) -> dict[str, str]:
         # package `kernels` is installed, and waits long for an answer where there is no network.
         "HF_HUB_OFFLINE": "1",
         **os.environ,
+        CHOSEN_OFFLINE: os.environ.get("HF_HUB_OFFLINE", ""),
         "PYTHONPATH": str(library_folder()),
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",

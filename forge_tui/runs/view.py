@@ -48,6 +48,7 @@ class RunView:
     source: EventLog | StateLog | None = None
     phase: str | None = None
     phase_done: int | None = None
+    phase_total: int | None = None
     step: int | None = None
     total_steps: int | None = None
     epoch: float | None = None
@@ -134,11 +135,12 @@ class RunView:
 
     def _on_phase(self, event: Mapping[str, Any]) -> None:
         self.phase = str(event.get("name"))
-        self.phase_done = None
+        self.phase_done = self.phase_total = None
         self._line(event, self.phase)
 
     def _on_progress(self, event: Mapping[str, Any]) -> None:
         self.phase_done = readings.whole(event.get("done"))
+        self.phase_total = readings.whole(event.get("total"))
 
     def _on_metrics(self, event: Mapping[str, Any]) -> None:
         step = readings.whole(event.get("step"))

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from backends.contract import RunFiles
-from forge_tui.formatting import duration, elapsed, gibibytes
+from forge_tui.formatting import duration, elapsed, gibibytes, mebibytes
 from forge_tui.machine import MachineSample, gpu_line
 from forge_tui.runs import readings
 from forge_tui.runs.gauges import GaugeHistory
@@ -119,6 +119,18 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * done + "░" * (width - done)
 
 
+def _phase_text(phase: str | None, done: int, total: int | None) -> str:
+    """`1,200 rows`; of a download `12.0 MiB of 24.0 MiB`, with a bar."""
+    if phase == "loading-data":
+        return f"{done:,} rows"
+    if phase != "loading-model":
+        return f"{done:,}"
+    share = min(1.0, done / total) if total else None
+    return mebibytes(done) + (
+        f" of {mebibytes(total)}  {bar(share)} {share:.0%}" if total and share is not None else ""
+    )
+
+
 def progress_line(view: RunView, state: Condition, files: RunFiles, is_run: bool = True) -> str:
     """Phase, step, share, time gone and the range of time left."""
     if state.status is Status.QUEUED:
@@ -129,7 +141,7 @@ def progress_line(view: RunView, state: Condition, files: RunFiles, is_run: bool
         total = f" of {view.total_steps:,}" if view.total_steps else ""
         parts.append(f"step {view.step:,}{total}")
     elif view.phase_done is not None:
-        parts.append(f"{view.phase_done:,} rows" if view.phase == "loading-data" else f"{view.phase_done:,}")
+        parts.append(_phase_text(view.phase, view.phase_done, view.phase_total))
     share = view.share if state.status is not Status.FINISHED or not is_run else 1.0
     if share is not None:
         parts.append(f"{bar(share)} {share:.0%}")

@@ -12,7 +12,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from backends.contract import DatasetProfile, ForgeError
 from backends.formats.checks import check
-from forge_tui.planning import Plan, make_plan, spec_of
+from forge_tui.planning import Plan, make_plan, spec_of, with_hub_model
 from forge_tui.previews import preview_lines
 from forge_tui.wizard.flow import find_place
 from forge_tui.wizard.model_rows import ModelRow, Wanted, model_rows, row_of
@@ -159,6 +159,7 @@ class WizardWork(Widget):
             plan = make_plan(request, machine, session.profile)
             rows = [row_of(plan, session.draft.model)]
             if find_place(then)[0].id != "model":
+                plan = with_hub_model(plan)
                 spec_of(plan)  # what cannot be started is told now
             elif not plan.recommendation.is_local:  # what can be started at once stands beside it
                 preset = session.task.default_model

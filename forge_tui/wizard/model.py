@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from backends.contract import UsageError
 from forge_tui.memory_report import verdict_text
-from forge_tui.model_choice import download_command
 from forge_tui.planning import too_large
 from forge_tui.questions import NEXT, STAY, Choice, Question
 from forge_tui.wizard.model_rows import ModelRow, detail, header, row_text
@@ -67,25 +65,17 @@ def find_typed(session: Session, text: str) -> None:
 
 
 def take_model(session: Session, key: str) -> str:
-    """Take a model that is here and fits; of others it is said what to do."""
+    """Take a model that fits; one that is not here is asked for at the hub, and what that says is told."""
     if key == FOLDER:
         return FOLDER
     row = next((each for each in session.models if each.id == key), None)
     if row is None:
         return STAY
-    model = row.plan.recommendation.model
     if row.plan.is_too_large:
         raise too_large(row.plan)
-    if not row.plan.recommendation.is_local:
-        gated = "; its licence must be accepted on the hub first" if model.gated else ""
-        raise UsageError(
-            f"{model.id} is not on this machine",
-            f"a run starts from a folder and needs no network{gated}",
-            f"Download it in another terminal, then press enter again: {download_command(model)}",
-        )
     session.find = None
     draft = session.draft
-    draft.model = None if row.is_recommended else row.id
+    draft.model = None if row.is_recommended and row.plan.recommendation.is_local else row.id
     draft.method = session.methods.get(row.id)
     return NEXT
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from backends.contract import DatasetProfile, ForgeError
 from forge_tui.formatting import duration
 from forge_tui.memory_report import components_text, verdict_text
-from forge_tui.model_choice import download_command, is_local
+from forge_tui.model_choice import is_local
 from forge_tui.model_text import gib_text, parameters_text, tokens_text
 from forge_tui.plan_sizes import download_bytes
 from forge_tui.planning import Plan, Request, make_plan
@@ -188,6 +188,8 @@ def detail(row: ModelRow) -> tuple[str, ...]:
         facts.append(f"methods {', '.join(row.methods)} (m)")
     lines.append(f"facts    {'; '.join(facts)}")
     if not plan.recommendation.is_local:
-        lines.append(f"get it   {download_command(model)}")
+        size = download_bytes(model, False)
+        told = f": {gib(size)} or more" if size else ""
+        lines.append(f"get it   the run downloads it from the hub{told}; its exact size is shown before the start")
     lines += [f"! {warning}" for warning in plan.recommendation.warnings]
     return tuple(lines)

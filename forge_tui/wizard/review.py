@@ -73,6 +73,7 @@ def review_lines(plan: Plan, spec: RunSpec) -> list[str]:
         f"columns  {roles}",
         *(f"prepare  {name} = {_typed(value)}" for name, value in spec.preparation.items()),
         f"model    {spec.model}, method {spec.method}",
+        *([f"download {plan.hub_model.told}"] if plan.hub_model is not None else []),
         f"device   {plan.device.name}",
         f"memory   {memory_text(plan)[0]}",
         f"time     {time_text(plan)}",

@@ -275,7 +275,11 @@ def test_the_questions_of_the_advice_are_walked_and_any_may_be_left_open(home: A
 # --- model and settings ------------------------------------------------------------------------------------------
 
 
-def test_models_are_listed_found_and_refused_with_what_to_do(home: Any, drive: Callable[..., Any]) -> None:
+def test_models_are_listed_found_and_refused_with_what_to_do(
+    home: Any, drive: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
     async def script(person: Any) -> None:
         await to(person, MODEL)
         await person.until(lambda: len(options(person)) > 60, "the whole catalog")
@@ -285,10 +289,10 @@ def test_models_are_listed_found_and_refused_with_what_to_do(home: Any, drive: C
         await person.see("roberta-base")
         await person.until(lambda: all("roberta-base" in each for each in options(person)[:-1]))
         await person.press("enter")
-        await person.see("is not on this machine", "hf download")
-        await person.press("escape")
+        await person.see("is not on this machine", "HF_HUB_OFFLINE is set")
         await person.until(lambda: len(options(person)) > 60)
         assert "Which model to start from?" in person.text
+        await person.press("down")
         await person.see("why", "licence")
 
     drive(script, **sample("text-classification"))

@@ -284,14 +284,14 @@ def test_a_model_that_is_not_on_this_machine_is_planned_and_not_started(
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "no models"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     arguments = ["--data", str(texts), "--task", "text-classification", "--model", "answerdotai/ModernBERT-base"]
     told = cli("plan", *arguments)
-    assert told.code == DONE and "to be downloaded" in told.out
-    assert "hf download answerdotai/ModernBERT-base" in told.out.replace("\n", " ")
-    for refused in (cli("plan", *arguments, "-o", str(tmp_path / "spec.toml")), cli("train", *arguments)):
-        assert refused.code == USAGE and "is not on this machine" in refused.err
-        assert "preset:tiny-encoder" in refused.err and "hf download answerdotai/ModernBERT-base;" in refused.err
-    assert list_runs() == [] and not (tmp_path / "spec.toml").exists()
+    assert told.code == DONE and "to be downloaded, 0.3 GiB or more" in told.out
+    assert "a run downloads it from the hub first" in " ".join(told.out.split())
+    refused = cli("train", *arguments)
+    assert_refused(refused, USAGE, "is not on this machine", "HF_HUB_OFFLINE is set", "preset:tiny-encoder")
+    assert list_runs() == []
 
 
 def test_a_spec_for_another_machine_names_the_model(
@@ -303,12 +303,13 @@ def test_a_spec_for_another_machine_names_the_model(
     make_model: Callable[..., Path],
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     spec, name = tmp_path / "spec.toml", "answerdotai/ModernBERT-base"
     arguments = ["--data", str(texts), "--task", "text-classification", "--model", name, "--hardware", "gpu:24GiB"]
     told = cli("plan", *arguments, "-o", str(spec))
     assert told.code == DONE and read_spec(spec).model == name
     assert f"hf download {name}" in told.err and str(texts) in told.err and "Start it there" in told.err
-    assert_refused(cli("train", str(spec)), USAGE, "is not on this machine", f"hf download {name}")
+    assert_refused(cli("train", str(spec)), USAGE, "is not on this machine", "HF_HUB_OFFLINE is set")
     cached = make_model("hub/models--answerdotai--ModernBERT-base/snapshots/abc")
     (cached.parents[1] / "refs").mkdir()
     (cached.parents[1] / "refs" / "main").write_text("abc")
