@@ -292,7 +292,7 @@ def test_models_are_listed_found_and_refused_with_what_to_do(
         await person.see("is not on this machine", "HF_HUB_OFFLINE is set")
         await person.until(lambda: len(options(person)) > 60)
         assert "Which model to start from?" in person.text
-        await person.press("down")
+        await person.press("home")
         await person.see("why", "licence")
 
     drive(script, **sample("text-classification"))
