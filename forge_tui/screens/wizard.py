@@ -305,7 +305,7 @@ class WizardScreen(Screen[None]):
         if event.key is not None:
             self.session.models_key = event.key
         if self._at == "model":
-            self.view.show(self._place.question(self.session), again=True)
+            self.view.show_more(self._place.question(self.session))
 
     @on(WizardWork.Refused)
     def _refused(self, event: WizardWork.Refused) -> None:

@@ -132,6 +132,16 @@ class QuestionView(Vertical):
         self.query_one(AnswerList).display = bool(question.choices)
         self._tell()
 
+    def show_more(self, question: Question) -> None:
+        """The same question with more answers; the cursor and what is told stay."""
+        self._question = question
+        self.query_one("#why", Line).show(question.why)
+        self._head(question)
+        self._fill(question, self.highlighted)
+        self.query_one(AnswerList).display = bool(question.choices)
+        self._arrange()
+        self._tell()
+
     def say(self, why: str) -> None:
         """What is going on, in place of why it is asked."""
         self.query_one("#why", Line).show(why)

@@ -22,7 +22,8 @@ def model_question(session: Session) -> Question:
     left = len(session.models) - len(rows)
     hidden = f"; {left} not shown" if left else ""
     why = f"{plan.task.title}, on {plan.device.name}: {room}{hidden}."
-    own = (Choice(FOLDER, "a folder on this machine with a pretrained model"),) if _takes_folders(session) else ()
+    has_own = _takes_folders(session) and not session.find
+    own = (Choice(FOLDER, "a folder on this machine with a pretrained model"),) if has_own else ()
     return Question(
         "Which model to start from?",
         why,
@@ -31,6 +32,7 @@ def model_question(session: Session) -> Question:
         typed=session.find,
         placeholder="a part of the name, licence or size",
         header=header(session.width),
+        empty=f"No model here matches {session.find!r}; esc shows all." if session.find and not rows else "",
     )
 
 

@@ -105,7 +105,9 @@ def test_mistakes_are_read_one_by_one_in_full_and_by_pair(
 
     async def script(person: Any) -> None:
         await open_results(person)
-        await person.press("3", "down", "down")
+        await person.press("3")
+        await person.see("> 1 of 30")
+        await person.press("down", "down")
         await person.see("> 3 of 30", "mail 2:")
         await person.press("end")
         await person.see("> 30 of 30", "mail 29:")

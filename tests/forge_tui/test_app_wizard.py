@@ -492,7 +492,7 @@ def test_a_file_that_was_corrected_meanwhile_is_read_again(home: Any, here: Path
         ("empty.csv", ["empty.csv is empty", "0 bytes", "Give CSV"]),
         ("header.csv", ["header.csv has 0 examples", "Add rows below the header"]),
         ("notes.md", ["notes.md", "one distinct value"]),
-        ("picture.csv", ["picture.csv is not a table", "binary data", "Give CSV"]),
+        ("picture.csv", ["picture.csv is not a table", "binary data", "give CSV"]),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_at_once(

@@ -68,5 +68,6 @@ def test_a_trainer_that_is_there_but_cannot_be_started_is_a_clear_error(
     with pytest.raises(UsageError, match="cannot be started") as caught:
         list(predict_rows(RunFiles(tmp_path), [{"a": 1}]))
     assert "trainer_python" in caught.value.fix
+    (tmp_path / "tokenizer.json").touch()
     with pytest.raises(UsageError, match="cannot be started"), (tmp_path / "rows").open("w+") as rows:
         counter_of(str(tmp_path))(rows)
