@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,21 +48,26 @@ class Labels:
         key = "\0".join(sorted(names))
         return self.numbers.setdefault(key, len(self.numbers)) if len(self.numbers) < 100_000 else -1
 
-    def add(self, cell: Any, part: str, is_low: bool = False) -> int:
-        """Count the label of a row, which may be of low quality; returns a number that stands for the label."""
+    def add(self, cell: Any, part: str, is_low: bool = False, rows: int = 1) -> int:
+        """Count the label of a row or of several, maybe of low quality; returns a number that stands for the label."""
         label = self.known.get(cell) if isinstance(cell, str) else None
         if label is None:
             label = as_label(cell)
             if isinstance(cell, str) and len(self.known) < _CLASSES_LISTED:
                 self.known[cell] = label
         if part == "train":
-            self.counts[label] += 1
-            self.low[label] += is_low
+            self.counts[label] += rows
+            self.low[label] += rows * is_low
             if len(self.spellings) < _CLASSES_LISTED:
                 self.spellings.add(as_text(cell))
         else:
-            self.elsewhere[label] += 1
+            self.elsewhere[label] += rows
         return self.numbers.setdefault(label, len(self.numbers)) if len(self.numbers) < 100_000 else -1
+
+    def add_many(self, cells: Sequence[str], part: str) -> list[int]:
+        """Count the labels of many rows, none of low quality; returns the number that stands for each."""
+        numbers = {cell: self.add(cell, part, rows=rows) for cell, rows in Counter(cells).items()}
+        return [numbers[cell] for cell in cells]
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Call classes by other names, none of which is that of another class."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backends.formats.classes import LABELS_SHOWN, Labels, judge_counts, merged_counts
@@ -40,6 +40,8 @@ class LabelCheck:
         cells_of = {role: batch.columns.get(column, none) for role, column in self.roles.items()}
         names = tuple(cells_of)
         order = sorted(batch.columns)
+        if self._take_good(batch, cells_of):
+            return
         whole = list(zip(*(batch.columns[name] for name in order))) if task.is_tabular else ()
         if self.leaks is not None and tally.part == "train":
             self.leaks.add(batch)
@@ -64,6 +66,24 @@ class LabelCheck:
             if self.texts.sink is not None:
                 self.texts.for_tokenizer(texts=[as_text(values[role]) for role in self.text_roles])
             self.texts.add(words, batch.places[index], label=None if task.is_tabular else number)
+
+    def _take_good(self, batch: Batch, cells_of: Mapping[str, Sequence[Any]]) -> bool:
+        """Take the rows in at once when all hold texts and a label that was found good before, and all are wanted."""
+        tally = self.tally
+        if not self.good or not self.text_roles or tally.filters or self.texts.sink is not None:
+            return False
+        if self.task.takes_several and tally.options.label_separator is not None:
+            return False
+        labels, texts = cells_of[str(self.task.label_role)], [cells_of[role] for role in self.text_roles]
+        if any(set(map(type, cells)) != {str} or not all(map(str.strip, cells)) for cells in texts):
+            return False
+        if set(map(type, labels)) != {str} or set(map(type, batch.places)) != {int} or not self.good.issuperset(labels):
+            return False
+        words = list(map("\n".join, zip(*texts)))
+        tally.usable[tally.part] += len(batch)
+        numbers = self.labels.add_many(labels, tally.part)
+        self.texts.add_many(words, batch.places, list(map(byte_length, words)), numbers)
+        return True
 
     def _has_texts(self, values: Mapping[str, Any]) -> bool:
         return all(isinstance(text := values[role], str) and text.strip() for role in self.text_roles)

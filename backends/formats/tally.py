@@ -163,12 +163,13 @@ class Texts:
         if len(here.sizes) < _LENGTHS_KEPT:
             here.sizes.append(size if size is not None else byte_length(words))
 
-    def add_many(self, words: list[str], places: Sequence[int], sizes: list[int]) -> None:
+    def add_many(self, words: list[str], places: Sequence[int], sizes: list[int], labels: Sequence[int] = ()) -> None:
         """Take the texts of many rows in at once, whose places are numbers."""
         here = self.here
         here.exact.extend([hash(each) & _HALF for each in words])
         here.normal.extend(map(normal_hash, words))
         here.numbers.extend(places)
+        here.labels.extend(labels)
         here.sizes.extend(sizes[: max(0, _LENGTHS_KEPT - len(here.sizes))])
 
     def _in_order(self) -> list[PartTexts]:

@@ -18,6 +18,7 @@ from backends.contract import DatasetProfile, Finding
 from backends.formats import distinct
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
+from backends.formats.label_checks import LabelCheck
 from backends.formats.row_faults import answer_fault, answers_of, nearest_place, row_fault
 from backends.formats.shapes import shapes_of
 from backends.formats.tagged import (
@@ -902,3 +903,27 @@ def test_a_class_that_only_evaluation_has_is_told(tmp_path: Path) -> None:
         "train": {"rows": 60, "usable_rows": 60},
         "validation": {"rows": 30, "usable_rows": 30},
     }
+
+
+def test_rows_taken_in_at_once_are_counted_as_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ["ham", "spam", "Ham", " spam"]
+    rows = [[f"text {n % 900} of many", labels[n % 7 % 4]] for n in range(3000)]
+    for at, text in ((1500, ""), (1800, "  "), (2000, "TEXT 100 of many")):
+        rows[at][0] = text
+    rows[2900][1] = ""
+    for name, some in (("train.csv", rows), ("test.csv", rows[:1000])):
+        with (tmp_path / name).open("w", newline="") as file:
+            csv.writer(file).writerows([["text", "label"], *some])
+    taken: list[bool] = []
+    take_good = LabelCheck._take_good
+
+    def noted(*given: Any) -> bool:
+        taken.append(take_good(*given))
+        return taken[-1]
+
+    monkeypatch.setattr(LabelCheck, "_take_good", noted)
+    at_once = checked(tmp_path)
+    assert sum(taken) > 5 and not all(taken)
+    monkeypatch.setattr(LabelCheck, "_take_good", lambda *_: False)
+    assert at_once.to_json() == checked(tmp_path).to_json()
+    assert {"duplicate", "conflicting-labels", "train-test-leak"} <= {code for code, _ in places(at_once)}
