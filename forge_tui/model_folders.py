@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backends.contract import UsageError
-from backends.formats.hub_models import hub_cache, is_model_id
+from backends.formats.hub_models import hub_cache, is_model_id, is_whole
 from forge_tui.paths import typed_path
 from forge_tui.safetensors import count_weights
 from profiles.catalog import Model, find_model, near_models, open_licence
@@ -149,16 +148,17 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _snapshot(model_id: str) -> Path | None:
-    """The files of a model as of the commit that `main` names, else of the newest that is there."""
+    """The files of a model as of the commit that `main` names, where it is whole, else of the newest that is."""
     folder = hub_cache() / f"models--{model_id.replace('/', '--')}"
     try:
         commit = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-        if re.fullmatch(r"[0-9a-f]{1,64}", commit) and (folder / "snapshots" / commit).is_dir():
-            return folder / "snapshots" / commit
-        found = [each for each in (folder / "snapshots").iterdir() if each.is_dir()]
-        return max(found, key=lambda each: each.stat().st_mtime, default=None)
     except (OSError, UnicodeDecodeError):
+        commit = ""
+    try:
+        found = sorted((folder / "snapshots").iterdir(), key=lambda each: (each.name != commit, -each.stat().st_mtime))
+    except OSError:
         return None
+    return next((each for each in found if is_whole(each)), found[0] if found else None)
 
 
 def _on_hub(model_id: str) -> Model:

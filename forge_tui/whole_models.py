@@ -13,7 +13,10 @@ from forge_tui.safetensors import cut_off
 _WITHOUT_TEXT = ("image-classification", "object-detection", "video-classification")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # Any of these holds the words of a tokenizer; which one goes with which library's class.
-_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tekken.json", "*.model", "*.bpe.codes", "*.tiktoken")
+_VOCABULARIES = (
+    *("tokenizer.json", "vocab.json", "vocab.txt", "tekken.json"),
+    *("*.model", "*.spm", "*.codes", "*.tiktoken"),
+)
 _BYTES = ("ByT5", "Canine", "Perceiver")  # tokenizers that read bytes or characters, and need no words
 _FIX = "Give the folder of a whole model, or fetch it again."
 

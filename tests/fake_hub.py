@@ -18,6 +18,8 @@ from typing import Any
 from urllib.parse import unquote
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+OFFERED_COMMIT = "fedcba9876543210fedcba9876543210fedcba98"
+CONVERSION = "Adding `safetensors` variant of this model"
 
 
 @dataclass
@@ -26,11 +28,14 @@ class FakeHub:
 
     `cuts` are the bytes after which the next answers with weights end, `refusals` the (status, X-Error-Code) of the
     next questions whose address has a part; with `holds` an answer that goes on from a later byte waits for `go_on`.
+    `offers` are the (author, title) of open pull requests, numbered from 1; the last of them adds the `offered` files.
     """
 
     model: str
     files: dict[str, bytes]
     gated: bool = False
+    offers: list[tuple[str, str]] = field(default_factory=list)
+    offered: dict[str, bytes] = field(default_factory=dict)
     cuts: list[int] = field(default_factory=list)
     refusals: list[tuple[str, int, str]] = field(default_factory=list)
     holds: bool = False
@@ -39,16 +44,28 @@ class FakeHub:
     tokens: list[str | None] = field(default_factory=list)
     url: str = ""
 
-    def listing(self) -> dict[str, Any]:
+    def listing(self, commit: str) -> dict[str, Any]:
         """The reply to the question what the model is."""
         siblings = []
-        for name, content in self.files.items():
+        for name, content in self.at(commit).items():
             entry: dict[str, Any] = {"rfilename": name, "size": len(content), "blobId": blob_id(content)}
             if name.endswith((".safetensors", ".bin")):
                 entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
             siblings.append(entry)
         gated = "manual" if self.gated else False
-        return {"id": self.model, "sha": COMMIT, "gated": gated, "siblings": siblings, "cardData": {"license": "mit"}}
+        return {"id": self.model, "sha": commit, "gated": gated, "siblings": siblings, "cardData": {"license": "mit"}}
+
+    def at(self, commit: str) -> dict[str, bytes]:
+        """The files as of a commit."""
+        return {**self.files, **(self.offered if commit == OFFERED_COMMIT else {})}
+
+    def discussions(self) -> dict[str, Any]:
+        """The reply to the question what was offered."""
+        told = [
+            {"num": num, "title": title, "author": {"name": author}, "isPullRequest": True, "status": "open"}
+            for num, (author, title) in enumerate(self.offers, 1)
+        ]
+        return {"discussions": told, "count": len(told), "start": 0}
 
     def fetched(self) -> list[str]:
         """The names of the files that were asked for, each as often as it was."""
@@ -81,27 +98,30 @@ class _Handler(BaseHTTPRequestHandler):
             hub.refusals.remove(planned)
             return self._send(planned[1], b"no", {"X-Error-Code": planned[2]} if planned[2] else {}, with_body)
         if path.startswith("/large/"):
-            return self._part(hub.files[path.removeprefix("/large/")], start, with_body)
-        if path in (
-            f"/api/models/{hub.model}",
-            *(f"/api/models/{hub.model}/revision/{each}" for each in ("main", COMMIT)),
-        ):
-            return self._send(200, json.dumps(hub.listing()).encode(), {}, with_body)
+            return self._part(hub.at(OFFERED_COMMIT)[path.removeprefix("/large/")], start, with_body)
+        commits = {"main": COMMIT, COMMIT: COMMIT, OFFERED_COMMIT: OFFERED_COMMIT}
+        commits[f"refs/pr/{len(hub.offers)}"] = OFFERED_COMMIT
+        about = path.removeprefix(f"/api/models/{hub.model}")
+        if about == "/discussions":
+            return self._send(200, json.dumps(hub.discussions()).encode(), {}, with_body)
+        if about == "" or about.removeprefix("/revision/") in commits:
+            commit = commits[about.removeprefix("/revision/") or "main"]
+            return self._send(200, json.dumps(hub.listing(commit)).encode(), {}, with_body)
         if path.startswith(f"/api/models/{hub.model}/revision/"):
             return self._send(404, b"", {"X-Error-Code": "RevisionNotFound"}, with_body)
-        place, _, name = path.partition(f"/resolve/{COMMIT}/")
-        if not name:
-            place, _, name = path.partition("/resolve/main/")
+        place, _, rest = path.partition("/resolve/")
+        revision, _, name = rest.partition("/")
         if place != f"/{hub.model}":
             return self._send(
                 401, b"", {"X-Error-Code": "RepoNotFound"}, with_body
             )  # as the real one hides private ones
-        if name not in hub.files:
+        commit = commits.get(revision, "")
+        if name not in hub.at(commit):
             return self._send(404, b"", {"X-Error-Code": "EntryNotFound"}, with_body)
         if hub.gated and self.headers.get("Authorization") != "Bearer hf_good":
             return self._send(403, b"", {"X-Error-Code": "GatedRepo"}, with_body)
-        content = hub.files[name]
-        facts = {"ETag": f'"{blob_id(content)}"', "X-Repo-Commit": COMMIT}
+        content = hub.at(commit)[name]
+        facts = {"ETag": f'"{blob_id(content)}"', "X-Repo-Commit": commit}
         if name.endswith((".safetensors", ".bin")):
             facts["X-Linked-ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
             facts |= {"X-Linked-Size": str(len(content)), "Location": f"/large/{name}"}

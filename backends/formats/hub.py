@@ -124,10 +124,10 @@ def _parse(text: str) -> tuple[str, str] | None:
 # --- what the hub says -----------------------------------------------------------------------------------------
 
 
-def ask_listing(hub: Hub) -> tuple[dict[str, Any], dict[str, dict[str, Any]], str]:
-    """What the hub says of a dataset or model: the whole reply, its files by name, and the commit."""
+def ask_object(hub: Hub, address: str) -> dict[str, Any]:
+    """What the hub answers at an address, which must be an object."""
     body = bytearray()
-    with hub.open(f"/api/{hub.kind}s/{hub.dataset}/revision/{quote(hub.revision, safe='')}?blobs=true") as response:
+    with hub.open(address) as response:
         for block in hub.blocks(response):
             body += block
             if len(body) > REPLY_BYTES:
@@ -138,6 +138,12 @@ def ask_listing(hub: Hub) -> tuple[dict[str, Any], dict[str, dict[str, Any]], st
         raise hub.odd("it is no JSON; a proxy or the sign-in page of a network may have answered") from None
     if not isinstance(reply, dict):
         raise hub.odd(f"it is no listing of a {hub.kind}")
+    return reply
+
+
+def ask_listing(hub: Hub) -> tuple[dict[str, Any], dict[str, dict[str, Any]], str]:
+    """What the hub says of a dataset or model: the whole reply, its files by name, and the commit."""
+    reply = ask_object(hub, f"/api/{hub.kind}s/{hub.dataset}/revision/{quote(hub.revision, safe='')}?blobs=true")
     commit, entries = reply.get("sha"), reply.get("siblings")
     if not isinstance(commit, str) or not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit):
         raise hub.odd("it names no commit")

@@ -17,18 +17,31 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import ForgeError, UsageError, read_json
-from backends.formats.hub import HubListing, as_listing, ask_listing, bring, file_size, listed_file, make_private
+from backends.formats.hub import (
+    HubListing,
+    as_listing,
+    ask_listing,
+    ask_object,
+    bring,
+    file_size,
+    listed_file,
+    make_private,
+)
 from backends.formats.hub_transport import Hub, Passing, connect
 
 RETRY_SECONDS = 1.0
 _ID = re.compile(r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?", re.ASCII)
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+# The account of the hub that offers pickled weights as safetensors, and the title of its offers.
+_CONVERTER, _CONVERSION = "SFconvertbot", "Adding `safetensors` variant of this model"
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _PART = re.compile(r"model-\d+-of-\d+\.safetensors")
 _SMALL = frozenset(
     "config.json generation_config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
-    "vocab.json vocab.txt merges.txt chat_template.jinja chat_template.json preprocessor_config.json".split()
+    "vocab.json vocab.txt merges.txt chat_template.jinja chat_template.json preprocessor_config.json "
+    "processor_config.json tekken.json bpe.codes".split()
 )
+_TOKENIZERS = (".model", ".spm", ".tiktoken")
 
 
 def is_model_id(name: str) -> bool:
@@ -53,10 +66,10 @@ def snapshot_folder(model_id: str, commit: str) -> Path:
 def whole_snapshot(model_id: str, revision: str) -> Path | None:
     """The folder of a model as of a commit, where all of it is on this machine."""
     folder = snapshot_folder(model_id, revision)
-    return folder if is_model_id(model_id) and _COMMIT.fullmatch(revision) and _is_whole(folder) else None
+    return folder if is_model_id(model_id) and _COMMIT.fullmatch(revision) and is_whole(folder) else None
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
     """Whether a snapshot has its config and all weights that it names."""
     index = folder / _INDEX
     named = (read_json(index) or {}).get("weight_map") if index.is_file() else {"": _WEIGHTS}
@@ -68,6 +81,8 @@ def _is_whole(folder: Path) -> bool:
 def list_model(model_id: str, revision: str | None = None) -> HubListing:
     """Ask the hub which files a run from a model needs and how large they are.
 
+    Of a model whose weights are pickled the safetensors are taken that the hub's own converter made of them.
+
     Raises UsageError when there is no such model for this person, or none that a run can start from, and ForgeError
     when the hub cannot be asked.
     """
@@ -76,6 +91,9 @@ def list_model(model_id: str, revision: str | None = None) -> HubListing:
         reply, entries, commit = ask_listing(hub)
     except Passing:
         time.sleep(RETRY_SECONDS)
+        reply, entries, commit = ask_listing(hub)
+    if "config.json" in entries and not _weights(entries) and (offer := _conversion(hub)) is not None:
+        hub = connect(model_id, offer, None, kind="model")
         reply, entries, commit = ask_listing(hub)
     names = _needed(hub, entries)
     listing = as_listing(hub, reply, commit, tuple(listed_file(name, entries[name]) for name in names))
@@ -90,13 +108,35 @@ def _needed(hub: Hub, entries: Mapping[str, Any]) -> list[str]:
         what = f"{hub.dataset} on the hub is no model that a run can start from"
         why = "it has no config.json" + ("; it is an adapter" if "adapter_config.json" in entries else "")
         raise UsageError(what, why, "Choose another: forge-tui models")
-    parts = sorted(name for name in entries if _PART.fullmatch(name)) if _INDEX in entries else []
-    weights = [_WEIGHTS] if _WEIGHTS in entries else [_INDEX, *parts] if parts else []
+    weights = _weights(entries)
     if not weights:
         why = "it has none as safetensors; pickled ones can run code when they are loaded, and are not"
         raise UsageError(f"{hub.dataset} on the hub has no usable weights", why, "Choose another: forge-tui models")
-    small = sorted(name for name in entries if name in _SMALL or ("/" not in name and name.endswith(".model")))
+    small = sorted(name for name in entries if name in _SMALL or ("/" not in name and name.endswith(_TOKENIZERS)))
     return [*small, *weights]
+
+
+def _weights(entries: Mapping[str, Any]) -> list[str]:
+    parts = sorted(name for name in entries if _PART.fullmatch(name)) if _INDEX in entries else []
+    return [_WEIGHTS] if _WEIGHTS in entries else [_INDEX, *parts] if parts else []
+
+
+def _conversion(hub: Hub) -> str | None:
+    """The revision in which the hub's converter offers the weights of a model as safetensors, where it does.
+
+    Anybody can offer something by that title: only what comes from that account is taken.
+    """
+    address = f"/api/models/{hub.dataset}/discussions?type=pull_request&status=open&author={_CONVERTER}&p=0"
+    try:
+        offers = ask_object(hub, address).get("discussions")
+    except ForgeError:  # a model without a place for offers; what is said of it is that it has no usable weights
+        return None
+    for each in offers if isinstance(offers, list) else []:
+        author = each.get("author") if isinstance(each, dict) else None
+        if isinstance(author, dict) and author.get("name") == _CONVERTER and each.get("title") == _CONVERSION:
+            if each.get("isPullRequest") is True and each.get("status") == "open" and isinstance(each.get("num"), int):
+                return f"refs/pr/{each['num']}"
+    return None
 
 
 def missing_bytes(listing: HubListing) -> int:
@@ -145,7 +185,7 @@ def download_model(
 
 
 def _require_parts(listing: HubListing, target: Path) -> None:
-    if not _is_whole(target):
+    if not is_whole(target):
         why = f"{_INDEX} names files that the hub does not list"
         raise ForgeError(f"{listing.id} on the hub is not whole", why, "Choose another: forge-tui models")
 

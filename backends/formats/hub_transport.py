@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from urllib.request import OpenerDirector, Request
 
 TIMEOUT_SECONDS = 10.0
+_YES = ("1", "true", "yes", "on")
 BLOCK_BYTES = 1 << 17
 
 # Controls, line ends, turns of the direction of writing, halves of characters; a backslash parts folders elsewhere.
@@ -33,6 +34,12 @@ class Passing(ForgeError):
 
 class BadRange(Passing):
     """The hub does not go on from the place that was asked for; the next try starts anew."""
+
+
+def forbidden_by(kind: str) -> str | None:
+    """The variable by which a person forbids to ask the hub for a `dataset` or a `model`, if there is one."""
+    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE" if kind == "dataset" else "TRANSFORMERS_OFFLINE")
+    return next((name for name in names if os.environ.get(name, "").strip().lower() in _YES), None)
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,11 @@ class Hub:
 
     def open(self, address: str, start: int = 0) -> HTTPResponse:
         """Ask for an address, from a byte on; the token goes to the hub itself and to no host that it points to."""
-        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE" if self.kind == "dataset" else "TRANSFORMERS_OFFLINE"):
-            if os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on"):
-                why, place = f"{name} is set: nothing is asked", "file" if self.kind == "dataset" else "model folder"
-                fix = f"Give a {place} on this machine, or unset {name}."
-                raise UsageError(f"{self.dataset} is on the hub, which needs the network", why, fix)
+        name = forbidden_by(self.kind)
+        if name is not None:
+            why, place = f"{name} is set: nothing is asked", "file" if self.kind == "dataset" else "model folder"
+            fix = f"Give a {place} on this machine, or unset {name}."
+            raise UsageError(f"{self.dataset} is on the hub, which needs the network", why, fix)
         from http.client import HTTPException
         from urllib.error import HTTPError
         from urllib.request import Request

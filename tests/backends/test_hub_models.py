@@ -18,6 +18,8 @@ from backends.formats.hub_models import download_model, list_model, snapshot_fol
 from backends.hub import bring_model
 
 NAME, COMMIT = "some/model", "0123456789abcdef0123456789abcdef01234567"
+OFFERED = "fedcba9876543210fedcba9876543210fedcba98"
+BOT, CONVERSION = "SFconvertbot", "Adding `safetensors` variant of this model"
 WEIGHTS = os.urandom(200_000)
 SMALL = {"config.json": b'{"model_type": "bert"}', "tokenizer.json": b"{}", "tokenizer_config.json": b"{}"}
 OTHER = {
@@ -113,6 +115,43 @@ def test_weights_in_parts(serve_model: Callable[..., Any], hub: Any, bring: Any)
     assert whole_snapshot(NAME, COMMIT) is None
     del hub.files["model-00002-of-00002.safetensors"]
     refused(ForgeError, bring, "is not whole", "names files that the hub does not list")
+
+
+def test_files_of_tokenizers_come(serve_model: Callable[..., Any], hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("source.spm", "target.spm", "qwen.tiktoken", "tekken.json", "bpe.codes", "sentencepiece.bpe.model")
+    serve_model(NAME, {**FILES, **dict.fromkeys(words, b"pieces"), "runs/other.spm": b"no"})
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert {file.name for file in list_model(NAME).files} == {*SMALL, "spiece.model", "model.safetensors", *words}
+
+
+@pytest.mark.parametrize(
+    ("offers", "revision"),
+    [
+        ([(BOT, CONVERSION)], OFFERED),
+        ([("somebody", CONVERSION), (BOT, "Update README"), (BOT, CONVERSION)], OFFERED),
+        ([(BOT, "Update README"), ("somebody", CONVERSION)], None),
+        ([], None),
+    ],
+)
+def test_pickled_weights_are_taken_as_the_hub_itself_converted_them(
+    serve_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, offers: list[Any], revision: str | None
+) -> None:
+    hub = serve_model(NAME, {name: each for name, each in FILES.items() if name != "model.safetensors"})
+    hub.offers, hub.offered = offers, {"model.safetensors": WEIGHTS}
+    if revision is None:
+        refused(UsageError, lambda: list_model(NAME), "no usable weights", "pickled ones can run code")
+        return
+    listing = list_model(NAME)
+    assert (listing.revision, listing.total_bytes) == (OFFERED, TOTAL)
+    folder = download_model(listing, lambda done, total: None)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS and whole_snapshot(NAME, OFFERED) == folder
+    assert not any(name.endswith(".bin") for name in hub.fetched())
+
+
+def test_a_model_that_nobody_may_offer_something_for_has_no_usable_weights(serve_model: Callable[..., Any]) -> None:
+    hub = serve_model(NAME, {name: each for name, each in FILES.items() if name != "model.safetensors"})
+    hub.refusals.append(("/discussions", 403, ""))
+    refused(UsageError, lambda: list_model(NAME), "no usable weights")
 
 
 # --- what goes wrong on the way --------------------------------------------------------------------------------------
