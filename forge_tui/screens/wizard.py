@@ -105,13 +105,17 @@ class WizardScreen(Screen[None]):
     def _show(self, name: str, again: bool = False) -> None:
         """Put a question on the screen."""
         place, self.session.argument = find_place(name)
-        self.session.width = min(self.app.size.width, QuestionView.MOST_COLUMNS) - 4
+        self.session.width = self._width
         self._at = name
         if place.id == "model":
             self.workshop.list_models(self._first_rows)
         else:
             self.workshop.stop("models")
-        question = place.question(self.session)
+        self._show_step(place)
+        self.view.show(place.question(self.session), again)
+
+    def _show_step(self, place: Place) -> None:
+        """Which of the steps it is: all in one line, or the present one alone."""
         number = STEPS.index(place.step) + 1
         steps = "  ".join(f"{at} {name.upper() if at == number else name}" for at, name in enumerate(STEPS, 1))
         whole = f" New model   {steps}"
@@ -119,12 +123,17 @@ class WizardScreen(Screen[None]):
         self.query_one("#steps", Line).show(
             f" step {number} of {len(STEPS)}: {place.step.upper()}" if is_narrow else whole
         )
-        self.view.show(question, again)
 
     def on_resize(self) -> None:
-        """The steps in one line, or the present one alone."""
+        """Break the lines anew; what is told stays."""
         if self._at:
-            self._show(self._at, again=True)
+            self.session.width = self._width
+            self._show_step(self._place)
+            self.view.show_more(self._place.question(self.session))
+
+    @property
+    def _width(self) -> int:
+        return min(self.app.size.width, QuestionView.MOST_COLUMNS) - 4
 
     @property
     def _place(self) -> Place:

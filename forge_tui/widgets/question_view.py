@@ -133,7 +133,7 @@ class QuestionView(Vertical):
         self._tell()
 
     def show_more(self, question: Question) -> None:
-        """The same question with more answers; the cursor and what is told stay."""
+        """The same question with other or wider answers; the cursor and what is told stay."""
         self._question = question
         self.query_one("#why", Line).show(question.why)
         self._head(question)
