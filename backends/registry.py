@@ -256,8 +256,9 @@ class Way:
 class Task:
     """A task that trains: its data, its backend, its models and metrics.
 
-    `starts_pretrained`: from random weights little is learned, so that a preset is only taken by name. Where it has
-    several `ways`, module, options and metrics are those of its `strategy`, the first way unless another was asked for.
+    From random weights little is learned: where it takes a folder with a pretrained model, a preset is only taken by
+    name. Where it has several `ways`, module, options and metrics are those of its `strategy`, the first way unless
+    another was asked for.
     """
 
     data: TaskData
@@ -270,7 +271,6 @@ class Task:
     metrics: tuple[str, ...]
     strategy: str | None = None
     ways: tuple[Way, ...] = ()
-    starts_pretrained: bool = False
 
     def by(self, strategy: str | None) -> Task:
         """The task as a strategy trains it; raises UsageError for one that this version does not train."""
@@ -434,7 +434,6 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder-decoder",
         accepts_model_folder=True,
         metrics=("rougeL", "rouge1", "rouge2", "chrf", MEANING_METRIC),
-        starts_pretrained=True,
     ),
     Task(
         data=find_data("translation"),
@@ -445,7 +444,6 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder-decoder",
         accepts_model_folder=True,
         metrics=("bleu", "chrf", MEANING_METRIC),
-        starts_pretrained=True,
     ),
     Task(
         data=find_data("text-to-text"),
@@ -456,7 +454,6 @@ TASKS: tuple[Task, ...] = (
         default_model="preset:tiny-encoder-decoder",
         accepts_model_folder=True,
         metrics=("chrf", "exact_match", "rougeL", "bleu", MEANING_METRIC, *JSON_METRICS),
-        starts_pretrained=True,
     ),
     Task(
         data=find_data("extractive-question-answering"),
@@ -492,7 +489,6 @@ TASKS: tuple[Task, ...] = (
                 ("eval_loss", "perplexity", "bits_per_byte", "token_accuracy"),
             ),
         ),
-        starts_pretrained=True,
     ),
 )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 
 from backends.contract import UsageError, nearest
+from backends.formats.hub_transport import forbidden_by
 from backends.registry import PRESETS, TASKS
 from forge_tui.model_folders import find_any_model, local_folder
 from forge_tui.paths import typed_path
 from forge_tui.whole_models import check_model_folder
-from profiles.catalog import Model, find_model, near_models
+from profiles.catalog import Model, bytes_to_download, find_model, near_models
+from profiles.options import gib
 
 
 def named_model(wanted: str, task: str, download: bool = False) -> Model:
@@ -59,21 +61,32 @@ def source_of(model: Model) -> str:
     return model.id if folder is None else str(folder)
 
 
-def training_source(model: Model, task: str, elsewhere: bool = False) -> str:
+def training_source(model: Model, task: str, elsewhere: bool = False, instead: Model | None = None) -> str:
     """What a spec says of a model: the preset or its folder, or its name where the run is for another machine.
 
-    Raises UsageError when it is to run here and is not here.
+    Raises UsageError when it is to run here and is not here, with what can be trained; `instead` is a model that is.
     """
     if elsewhere:
         return model.id
     if is_local(model):
         return source_of(model)
-    presets = ", ".join(next((each.models for each in TASKS if each.id == task), ()))
+    presets = next((each.models for each in TASKS if each.id == task), ())
+    forbidden, size = forbidden_by("model"), bytes_to_download(model)
+    here = [f"--model {instead.id}, which is on this machine"] if instead is not None else []
+    here += [f"--model {name}, {PRESETS[name]}" for name in presets[:1]]
+    here += [f"or {', '.join(presets[1:])}"] if presets[1:] else []
+    without = f"Without a download: {'; '.join(here) or '--model FOLDER'}."
+    if forbidden is not None:
+        raise UsageError(
+            f"{model.id} is not on this machine",
+            f"{forbidden} is set, so that nothing is downloaded, and no pretrained model for {task} is here",
+            f"{without} Or unset {forbidden}, or give the folder of a model with --model.",
+        )
     raise UsageError(
         f"{model.id} is not on this machine",
         "you did not name it, and nothing is downloaded unasked",
-        f"Name it with --model, or add --download; on another machine: {download_command(model)}; "
-        f"without a download: {presets or 'none'}.",
+        f"To download it{f', {gib(size)} or more' if size else ''}: --model {model.id}, or --download; "
+        f"on another machine: {download_command(model)}. {without}",
     )
 
 

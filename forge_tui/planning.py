@@ -10,6 +10,7 @@ from typing import Any
 from backends.contract import EXIT_TOO_LARGE, DataError, DatasetProfile, ForgeError, RunSpec, UsageError, nearest
 from backends.formats.check_request import CheckRequest
 from backends.formats.checks import check
+from backends.formats.hub_transport import forbidden_by
 from backends.options import SETTING_ALIASES, PreparationOptions, convert_value, parse_settings
 from backends.registry import Task, TaskData, find_data, find_task, is_trained
 from forge_tui.finding_lines import grouped
@@ -18,7 +19,8 @@ from forge_tui.model_choice import is_local, named_model, training_source
 from forge_tui.paths import data_path
 from forge_tui.plan_sizes import RowCounts, disk_bytes, download_bytes, length_warning, row_counts, total_steps
 from forge_tui.plan_time import PlanTime, plan_time
-from profiles.alternatives import MAKES_IT_FIT
+from profiles.alternatives import HERE, MAKES_IT_FIT
+from profiles.catalog import Model
 from profiles.catalog_order import TOO_LARGE
 from profiles.device import Device, choose_device
 from profiles.fitting_settings import fitted_settings, with_memory
@@ -134,7 +136,8 @@ def make_plan(request: Request, hardware: Hardware | None = None, profile: Datas
     task = find_data(profile.task)
     device = choose_device(hardware) if hardware is not None else _NOT_LOOKED_AT
     model = named_model(request.model, task.id, request.download) if request.model is not None else None
-    found = recommend(task.id, profile, device, Wishes(request.strategy, model, request.method), is_local)
+    wishes = Wishes(request.strategy, model, request.method, no_download=forbidden_by("model") is not None)
+    found = recommend(task.id, profile, device, wishes, is_local)
     settings = {**found.settings, **_own_settings(request, task, found)}
     if is_trained(task.id, found.strategy.id):
         options = find_task(task.id, found.strategy.id).options
@@ -205,7 +208,7 @@ def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
         name=request.name or path.stem,
         task=task.id,
         method=found.method.id,
-        model=found.model.id if hub is not None else training_source(found.model, task.id, elsewhere),
+        model=found.model.id if hub is not None else training_source(found.model, task.id, elsewhere, _here(found)),
         data=str(path),
         eval_data=eval_path,
         columns=dict(plan.profile.columns),
@@ -218,6 +221,11 @@ def spec_of(plan: Plan, elsewhere: bool = False) -> RunSpec:
         revision=hub.revision if hub is not None else None,
         download_bytes=hub.total_bytes if hub is not None else None,
     )
+
+
+def _here(found: Recommendation) -> Model | None:
+    """The best of the models that are on this machine already."""
+    return next((each.model for each in found.alternatives if each.label == HERE), None)
 
 
 def with_hub_model(plan: Plan) -> Plan:

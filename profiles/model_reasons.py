@@ -17,12 +17,12 @@ def model_reason(
     """Why a model is taken, with the catalog's advice; `others` are the alternatives to it."""
     model = option.model
     advice = model.verdict.rstrip(".") if model.verdict else None
+    if is_wish and is_preset(model) and not find_data(place.task).is_tabular:
+        return f"you chose it. {_from_scratch(others)}"
     if is_wish:
         return ". ".join(each for each in ("you chose it", advice) if each)
     if is_preset(model):
-        if find_data(place.task).is_tabular:
-            return "on tables gradient-boosted trees are the strongest start, and they need no download"
-        return _why_from_scratch(others)
+        return "on tables gradient-boosted trees are the strongest start, and they need no download"
     size = in_words(model.parameters)
     if place.is_ruled_out(option):
         return f"even this smallest of the models for {place.task}, {size} parameters, does not fit"
@@ -39,13 +39,13 @@ def model_reason(
     return ". ".join(each for each in (here, advice if model.first_choice else None) if each)
 
 
-def _why_from_scratch(others: Sequence[Alternative]) -> str:
-    """Why a preset is taken although a pretrained model is better, with how to have that one."""
-    why = "it starts from random weights since nothing is downloaded unasked, and it trains on any machine"
+def _from_scratch(others: Sequence[Alternative]) -> str:
+    """What a preset is, with the pretrained model that is better."""
+    what = "It starts from random weights and trains on any machine"
     better = next((each.model for each in others if each.label == BETTER), None)
     if better is None:
-        return why
-    return f"{why}; fine-tuning a pretrained model is the better way and usually scores higher: --model {better.id}"
+        return what
+    return f"{what}; fine-tuning a pretrained model is the better way and usually scores higher: --model {better.id}"
 
 
 def _why_chosen(place: Place, model: Model, reads: str) -> str:

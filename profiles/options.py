@@ -238,7 +238,7 @@ def options_for(place: Place, wanted: Method | None = None) -> tuple[Option, ...
         refusal = method_refusal(wanted.id, place.task, model.kind, model.architecture) if wanted is not None else None
         return refusal is None and bool(place.methods(model))
 
-    able = [model for model in models_for(place.task) if not is_preset(model) and is_able(model)]
+    able = [each for each in models_for(place.task) if not is_preset(each) and is_able(each)]
     return tuple(place.best_method(model, wanted) for model in able)
 
 

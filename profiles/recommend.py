@@ -29,11 +29,15 @@ _LONGEST = 2_048  # the most that the rules of the settings ask for
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a person has decided already; the rest is recommended."""
+    """What a person has decided already; the rest is recommended.
+
+    With `no_download` a model that is on this machine is taken where there is one.
+    """
 
     strategy: str | None = None
     model: Model | None = None
     method: str | None = None
+    no_download: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def recommend(
         raise _unable(wanted_model, _place(task, data, device, choose_strategy(task, data, wishes.strategy).first.id))
     strategies = choose_strategy(task, data, wishes.strategy, _is_base(wanted_model))
     place = _place(task, data, device, strategies.first.id)
-    option = _choose(place, wishes)
+    option = _choose(place, wishes, is_local)
     model, method = option.model, option.method
     situation = Situation(
         task,
@@ -160,7 +164,7 @@ def _unable(model: Model, place: Place) -> UsageError:
     )
 
 
-def _choose(place: Place, wishes: Wishes) -> Option:
+def _choose(place: Place, wishes: Wishes, is_local: Callable[[Model], bool]) -> Option:
     gpu = place.device.gpu
     if wishes.model is not None:
         model = wishes.model
@@ -170,15 +174,18 @@ def _choose(place: Place, wishes: Wishes) -> Option:
             return Option(model, method)
         return place.best_method(model)
     trained = next((task for task in TASKS if task.id == place.task), None)
-    if trained is not None and not trained.starts_pretrained and wishes.method in (None, "full"):
-        return place.best_method(find_model(trained.default_model))  # needs neither a download nor a network
+    if trained is not None and not trained.accepts_model_folder and wishes.method in (None, "full"):
+        return place.best_method(find_model(trained.default_model))
     wanted = None
     if wishes.method is not None:
         wanted = find_method(wishes.method)
         kinds = list(dict.fromkeys(model.kind for model in models_for(place.task)))
         able = [kind for kind in kinds if wanted in methods_for(place.task, kind, gpu)]
         wanted = require_method(wishes.method, place.task, (able or kinds or _kinds_of(place.task))[0], gpu)
-    found = best_of(place, options_for(place, wanted))
+    options = options_for(place, wanted)
+    if wishes.no_download:
+        options = tuple(each for each in options if is_local(each.model) and place.is_possible(each)) or options
+    found = best_of(place, options)
     if found is None:
         raise UsageError(
             f"No model for {place.task} is known",

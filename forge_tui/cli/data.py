@@ -16,7 +16,7 @@ PREPARE_HELP = "How rows are chosen and divided, as name=value (see docs/data.md
 
 
 # What is told of a task beside its data; its backend and its options are no matter of scripts.
-_TOLD = ("methods", "models", "default_model", "accepts_model_folder", "metrics", "starts_pretrained")
+_TOLD = ("methods", "models", "default_model", "accepts_model_folder", "metrics")
 
 
 def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:

@@ -37,13 +37,6 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "extractive-question-answering": {"max_steps": 300},
     "text-generation": {"max_steps": 150, "sample_tokens": 32},
 }
-# A task that starts from a pretrained model takes a preset in its demo, which needs no download.
-_MODELS: Mapping[str, str] = {
-    "summarization": "preset:tiny-encoder-decoder",
-    "translation": "preset:tiny-encoder-decoder",
-    "text-to-text": "preset:tiny-encoder-decoder",
-    "text-generation": "preset:gpt-1m",
-}
 
 
 def has_sample(task_id: str) -> bool:
@@ -68,7 +61,7 @@ def demo_request(task_id: str | None = None) -> Request:
     return Request(
         data=str(sample_path(task.id)),
         task=task.id,
-        model=_MODELS.get(task.id),
+        model=task.default_model,  # which needs no download
         settings=_SETTINGS.get(task.id, {}),
         name=f"demo-{task.id}",
     )

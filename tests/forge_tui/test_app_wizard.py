@@ -167,7 +167,7 @@ def test_a_text_file_found_by_typing(home: Any, here: Path, drive: Callable[...,
         assert proposed(person).startswith("fine-tuning")
         assert "Prompt an existing model." in person.text
         await walk(person, MODEL)
-        assert options(person)[0].startswith("preset:tiny-encoder")
+        assert proposed(person).startswith("preset:tiny-encoder"), "the first that needs no download"
         await walk(person, SETTINGS, REVIEW)
         await read(person, "text = text, label = label", "preset:tiny-encoder")
         await person.press("enter")
@@ -582,6 +582,9 @@ def test_a_fault_in_the_check_does_not_look_like_a_long_check(
     async def script(person: Any) -> None:
         await person.see("The data could not be checked", "ZeroDivisionError: a fault of ours")
         assert "checking the data" not in person.text
+        await person.pilot.resize_terminal(100, 30)
+        await person.see("New model   1 goal")
+        assert "ZeroDivisionError: a fault of ours" in person.text, "a window of another size takes nothing away"
 
     drive(script, wizard=True, wizard_data="table.csv")
 
@@ -614,8 +617,7 @@ def test_markup_and_terminal_sequences_in_the_data_are_text(home: Any, here: Pat
         await person.see("[bold]odd · text-classification")
 
     drive(script)
-    (files,) = list_runs()
-    assert condition(files).job
+    assert only_spec().columns["label"] == "[@click=app.bell]label"
 
 
 # --- which rows --------------------------------------------------------------------------------------------------

@@ -283,7 +283,9 @@ def test_models_are_listed_found_and_refused_with_what_to_do(
     async def script(person: Any) -> None:
         await to(person, MODEL)
         await person.until(lambda: len(options(person)) > 60, "the whole catalog")
-        assert options(person)[0].startswith("preset:tiny-encoder") and "built in" in options(person)[0]
+        recommended, preset, *_ = options(person)
+        assert recommended.startswith("distilbert") and recommended.endswith("0.12 GiB")
+        assert preset.startswith("preset:tiny-encoder") and "built in" in preset
         assert all(word in person.text for word in ("params", "method", "memory", "time", "where"))
         await person.press("slash", *"zzz")
         await person.see("No model here matches 'zzz'")

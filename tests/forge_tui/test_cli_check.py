@@ -726,9 +726,10 @@ def test_a_long_row_is_shown_in_one_short_line(cli: Cli, tmp_path: Path) -> None
 
 
 def train(home: Any, *arguments: str) -> Any:
-    """The run that a command starts and follows to its end."""
+    """The run that a command starts and follows to its end, from random weights unless a spec says otherwise."""
     before = {files.folder for files in list_runs()}
-    told = home.command("train", *arguments)
+    model = ("--model", "preset:tiny-encoder") if "--data" in arguments else ()
+    told = home.command("train", *arguments, *model)
     assert told.code == DONE, told.err
     (files,) = (each for each in list_runs() if each.folder not in before)
     home.wait_end(files)

@@ -15,6 +15,7 @@ from forge_tui.planning import Request, plan_run
 from forge_tui.runs.store import list_runs
 
 DONE, USAGE, DATA, TOO_LARGE = 0, 2, 3, 4
+_PRESET = ("--task", "text-classification", "--model", "preset:tiny-encoder")
 KEYS = [
     "task", "strategy", "approach", "model", "method", "settings", "memory", "duration", "data", "disk", "cost",
     "alternatives", "warnings",
@@ -155,7 +156,7 @@ def test_several_gpus_are_told_of(cli: Callable[..., Any], table: Path) -> None:
 def test_evaluation_data_of_its_own_is_counted(cli: Callable[..., Any], texts: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text("text,label\n" + "".join(f"some words {n},{('rail', 'sea')[n % 2]}\n" for n in range(30)))
-    arguments = ["plan", "--data", str(texts), "--task", "text-classification", "--eval-data", str(other), "--json"]
+    arguments = ["plan", "--data", str(texts), *_PRESET, "--eval-data", str(other), "--json"]
     plan = cli(*arguments, "--hardware", "cpu", "--set", "num_train_epochs=2").json()
     assert plan["data"] == {"rows": 130, "train": 100, "eval": 30, "test": None}
     assert plan["duration"]["steps"] == 8, "two passes of four batches of 32"
@@ -170,7 +171,7 @@ def test_evaluation_data_of_its_own_is_counted(cli: Callable[..., Any], texts: P
     [
         ("table", []),
         ("table", ["--task", "tabular-classification", "--map", "target=colour", "--set", "max_depth=2"]),
-        ("texts", ["--task", "text-classification", "--prepare", "drop_duplicates=yes", "--method", "full"]),
+        ("texts", [*_PRESET, "--prepare", "drop_duplicates=yes", "--method", "full"]),
     ],
 )
 def test_a_written_plan_is_what_train_starts_with_the_same_options(
@@ -197,9 +198,8 @@ def test_a_plan_of_every_trained_task_is_the_plan_of_its_run(cli: Callable[..., 
     here = hardware_for("auto")
     for task in TASKS:
         written, data = tmp_path / f"{task.id}.toml", str(sample_path(task.id))
-        preset = task.default_model if task.starts_pretrained else None
-        model = ("--model", preset) if preset is not None else ()
-        assert cli("plan", "--data", data, "--task", task.id, *model, "-o", str(written)).code == DONE
+        preset = task.default_model
+        assert cli("plan", "--data", data, "--task", task.id, "--model", preset, "-o", str(written)).code == DONE
         assert kept(read_spec(written)) == kept(plan_run(Request(data, task.id, model=preset), hardware=here).spec)
 
 

@@ -104,7 +104,7 @@ def test_a_table_in_the_memory_of_the_machine(tmp_path: Path) -> None:
 
 
 def test_a_small_encoder_on_a_cpu(texts: Path) -> None:
-    plan = make_plan(Request(str(texts)), Hardware(memory_available_bytes=8 * GIB))
+    plan = make_plan(Request(str(texts), model="preset:tiny-encoder"), Hardware(memory_available_bytes=8 * GIB))
     assert plan.memory.verdict == "fits"
     assert plan.memory.total_bytes is not None and plan.memory.total_bytes < 4 * GIB
 
