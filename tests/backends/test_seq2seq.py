@@ -603,3 +603,47 @@ def test_a_model_made_of_two_has_the_places_of_each() -> None:
     assert limits(max_encoder_position_embeddings=16_384, max_decoder_position_embeddings=1_024) == (16_384, 1_024)
     assert limits(max_position_embeddings=1_024) == (1_024, 1_024)
     assert limits(relative_attention_num_buckets=32, n_positions=512) == (None, None)
+
+
+# --- tokenizers of SentencePiece -----------------------------------------------------------------------------------
+
+
+_MARIAN = {"layers": 1, "attention_heads": 2, "ffn_dim": 64}
+
+
+def marian_model(folder: Path) -> Path:
+    """A model as those of OPUS are: two files of pieces, a list of them, no tokenizer.json."""
+    import sentencepiece
+    from transformers import MarianConfig, MarianMTModel
+
+    folder.mkdir()
+    texts = folder / "texts.txt"
+    texts.write_text("\n".join(f"{row['en']}\n{row['de']}" for row in rows_of(300, 5)))
+    options = {"vocab_size": 60, "hard_vocab_limit": False, "minloglevel": 2}
+    sentencepiece.SentencePieceTrainer.train(input=str(texts), model_prefix=str(folder / "source"), **options)
+    pieces = [line.split("\t")[0] for line in (folder / "source.vocab").read_text().splitlines()]
+    names = ["</s>", "<unk>", *(each for each in pieces if each not in ("<s>", "</s>", "<unk>")), "<pad>"]
+    (folder / "source.model").rename(folder / "source.spm")
+    (folder / "target.spm").write_bytes((folder / "source.spm").read_bytes())
+    (folder / "vocab.json").write_text(json.dumps({name: number for number, name in enumerate(names)}))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "MarianTokenizer"}')
+    for rest in (texts, folder / "source.vocab"):
+        rest.unlink()
+    sizes = {f"{part}_{what}": size for part in ("encoder", "decoder") for what, size in _MARIAN.items()}
+    pad = len(names) - 1
+    config = MarianConfig(
+        vocab_size=len(names), d_model=32, pad_token_id=pad, eos_token_id=0, decoder_start_token_id=pad, **sizes
+    )
+    MarianMTModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_tokenizer_in_two_files_of_pieces(tmp_path: Path, method: str) -> None:
+    data = write_rows(tmp_path / "rows.jsonl", rows_of(120, 1))
+    model = marian_model(tmp_path / "opus")
+    files = new_run(tmp_path / "run", data, model=str(model), method=method, settings={"max_steps": 4})
+    train(files)
+    assert losses(files)[4] > 0 and {"source.spm", "target.spm"} <= {path.name for path in files.model.iterdir()}
+    (told,) = answers(files, [{"source": "red dog"}])
+    assert "▁" not in told["prediction"] and "<pad>" not in told["prediction"]
