@@ -2,8 +2,9 @@
 
 Each model of the catalog is built with random weights and run forward on one and on two pictures of its size, in 32
 bits and under autocast, while autograd's saved tensors are counted: the difference is what a picture leaves without the
-weights. Detectors get boxes too and make their loss. What the file holds already is kept, so that it can be made in
-parts: --only NAME, and --again to measure anew. Needs torch, timm and transformers, no GPU and no network.
+weights. Products and sums of matrices and convolutions are counted too. Detectors get boxes and make their loss. What
+the file holds already is kept, so that it can be made in parts: --only NAME, and --again to measure anew. Needs torch,
+timm and transformers, no GPU and no network.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import timm
 import torch
 import transformers
 from detector_models import MAKERS, SIDE, batch_of
+from torch.utils.flop_counter import FlopCounterMode
 
 from profiles.catalog import Model, catalog
 
@@ -79,7 +81,9 @@ def made(entry: Model) -> tuple[torch.nn.Module, Forward, int]:
 
 
 def measure(entry: Model) -> dict[str, int]:
-    """The bytes that one picture leaves, in 32 bits and under autocast, and those of its largest tensor in 32 bits."""
+    """The bytes that one picture leaves, in 32 bits and under autocast, those of its largest tensor in 32 bits, and how
+    many operations reading it takes.
+    """
     model, forward, side = made(entry)
     found = {"side": side}
     for name, narrow in (("kept", False), ("kept_narrow", True)):
@@ -87,6 +91,9 @@ def measure(entry: Model) -> dict[str, int]:
         found[name] = two[0] - one[0]
         if not narrow:
             found["widest"] = one[1]
+    with FlopCounterMode(display=False) as counted:
+        forward(2)
+    found["operations"] = counted.get_total_flops() // 2
     return found
 
 
@@ -103,9 +110,9 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The table as TOML, in the order of the catalog."""
     lines = [
         "# What one picture of its usual size leaves in a model until the backward pass, in bytes: kept in 32 bits,",
-        "# kept_narrow under autocast, widest its largest tensor; side is that of the picture in pixels. Made by",
-        "# benchmarks/picture_activations.py with"
-        f" timm {timm.__version__}, transformers {transformers.__version__}, torch {torch.__version__}.",
+        "# kept_narrow under autocast, widest its largest tensor; operations what reading it takes, products and sums;",
+        "# side is that of the picture in pixels. Made by benchmarks/picture_activations.py with",
+        f"# timm {timm.__version__}, transformers {transformers.__version__}, torch {torch.__version__}.",
     ]
     for entry in wanted():
         if entry.id in found:

@@ -17,11 +17,14 @@ from profiles.duration import (
     cost_of,
     evaluation_passes,
     run_duration,
+    seeing_speed,
+    seeing_step_seconds,
     speed_of,
     step_seconds,
     trees_duration,
 )
 from profiles.hardware import Hardware
+from profiles.memory_pictures import picture_work
 from profiles.plan_memory import shape_of
 from profiles.prompting_cost import PromptingCost, prompting_cost, request_tokens
 from profiles.recommend import Recommendation
@@ -92,26 +95,26 @@ def _run_time(
         reason = "how long a round of boosting takes on this device is not known"
     else:
         reason = _unknown(device)
-        shape = shape_of(found.model)
-        if shape is not None and speed is not None:
+        usual: tuple[float, float] | None
+        long: tuple[float, float] | None
+        once: tuple[float, float] | None
+        shape, seeing = shape_of(found.model), picture_work(found.model)
+        if speed is not None and (shape is not None or seeing is not None):
             setup = trainer_setup(
                 found.model, found.method.id, values, device.gpu is not None, found.task, found.strategy.id
             )
+            lengths = (*_row_tokens(data, setup.length), float(setup.length))
+            if seeing is not None:
+                speed = seeing_speed(speed, seeing.is_light)
+                usual, long, once = (seeing_step_seconds(seeing.operations, setup, speed) for _ in lengths)
+            else:
+                assert shape is not None
+                usual, long, once = (step_seconds(shape, setup, speed, tokens) for tokens in lengths)
             known = time_correction(outcomes(), device.visible or "cpu", found.task)
-            duration = run_duration(
-                shape,
-                setup,
-                speed,
-                steps,
-                passes,
-                _row_tokens(data, setup.length),
-                rows.eval or 0,
-                _EVALUATIONS,
-                *(known or (None, 0)),
-            )
-            once = step_seconds(shape, setup, speed, float(setup.length))
+            batches = evaluation_passes(rows.eval or 0, _EVALUATIONS, setup.batch)
+            duration = run_duration(usual, long, speed, steps, passes, batches, *(known or (None, 0)))
             step = (once[0] * passes, once[1] * passes) if once is not None else None
-        if duration is None and (shape is None or speed is not None):
+        if duration is None and (speed is not None or (shape is None and seeing is None)):
             reason = "how much work this kind of network is, is not known"
     reading = evaluation_passes(rows.eval or 0, _EVALUATIONS, int(values.get(_BATCH) or 1)) / passes
     if duration is None:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from profiles.catalog import Shape
-from profiles.duration import cost_of, run_duration, speed_of, step_operations, step_seconds, trees_duration
+from profiles.catalog import Shape, find_model
+from profiles.duration import (
+    Duration,
+    Speed,
+    cost_of,
+    run_duration,
+    seeing_speed,
+    seeing_step_seconds,
+    speed_of,
+    step_operations,
+    step_seconds,
+    trees_duration,
+)
 from profiles.hardware import Cpu, Gpu
+from profiles.memory_pictures import picture_work
 from profiles.parameter_counts import count_active_parameters, count_parameters
 from profiles.training_setup import Training
 
@@ -71,9 +84,11 @@ def test_what_is_not_known_has_no_speed() -> None:
     assert speed_of(Gpu(0), None) is None
     assert speed_of(Gpu(0, uuid="MIG-1", name="NVIDIA A100-SXM4-80GB MIG 1g.10gb"), None) is None
     assert speed_of(None, Cpu()) is None
-    assert run_duration(LLAMA, FULL, None, 10, 1, (512, 1024)) is None
-    assert run_duration(LLAMA, FULL, A100, None, 1, (512, 1024)) is None
-    assert run_duration(Shape("timm", image=224), FULL, A100, 10, 1, (512, 1024)) is None
+    assert A100 is not None
+    usual = step_seconds(LLAMA, FULL, A100, 512)
+    assert run_duration(usual, usual, A100, None, 1) is None
+    assert step_seconds(Shape("timm", image=224), FULL, A100, 512) is None
+    assert run_duration(None, None, A100, 10, 1) is None
 
 
 @pytest.mark.parametrize("share", [0.21, 0.46])
@@ -85,18 +100,56 @@ def test_published_shares_of_the_peak_lie_in_the_range(share: float) -> None:
     assert found[0] < operations(LLAMA, FULL) / (share * 312e12) < found[1]
 
 
+def whole_run(*rest: Any) -> Duration | None:
+    """A run of LLAMA on rows of 512 to 1,024 tokens."""
+    assert A100 is not None
+    usual, long = (step_seconds(LLAMA, FULL, A100, tokens) for tokens in (512, 1024))
+    return run_duration(usual, long, A100, *rest)
+
+
 def test_runs_that_finished_narrow_the_range() -> None:
-    wide = run_duration(LLAMA, FULL, A100, 100, 2, (512, 1024), eval_rows=50)
+    wide = whole_run(100, 2, 17.0)
     assert wide is not None and wide.low < wide.middle < wide.high
     factor = 2.0
-    narrow = run_duration(LLAMA, FULL, A100, 100, 2, (512, 1024), 50, correction=factor, corrected_by=3)
+    narrow = whole_run(100, 2, 17.0, factor, 3)
     assert narrow is not None
     assert narrow.high / narrow.low < wide.high / wide.low
     assert narrow.low < factor * wide.worked_out < narrow.high
     assert narrow.worked_out == wide.worked_out
     assert "3 finished runs" in narrow.reason
-    doubled = run_duration(LLAMA, FULL, A100, 100, 4, (512, 1024), eval_rows=50)
+    doubled = whole_run(100, 4, 17.0)
     assert doubled is not None and doubled.worked_out > 1.9 * wide.worked_out
+
+
+PICTURES = {
+    "timm/resnet50.a1_in1k": 8.2e9,  # He et al. 2016, table 1: 3.8e9 products, each with a sum, and the first layers
+    "timm/vit_base_patch16_224.augreg_in21k_ft_in1k": 35e9,
+    "timm/efficientnet_b0.ra_in1k": 0.78e9,  # Tan and Le 2019, table 2: 0.39e9 products
+    "facebook/detr-resnet-50": 172e9,  # Carion et al. 2020, table 1: 86e9 products at 800 pixels and more
+}
+
+
+def test_pictures() -> None:
+    works = {name: picture_work(find_model(name)) for name in PICTURES}
+    assert {name for name, work in works.items() if work is not None and work.is_light} == {
+        "timm/efficientnet_b0.ra_in1k"
+    }
+    for name, published in PICTURES.items():
+        work = works[name]
+        assert work is not None and work.operations == pytest.approx(published, rel=0.1 if "detr" not in name else 0.6)
+    unknown = picture_work(find_model("google-bert/bert-base-uncased"))
+    assert unknown is None
+
+
+@pytest.mark.parametrize("rate", [1000, 2500])
+def test_pictures_a_second_of_a_gpu_lie_in_the_range(rate: float) -> None:
+    assert A100 is not None
+    speed, setup = seeing_speed(A100, is_light=False), Training(batch=256, autocast=True)
+    low, high = seeing_step_seconds(8.2e9, setup, speed)
+    assert low < 256 / rate < high
+    assert seeing_speed(A100, is_light=True).shares[0] < speed.shares[1] * 2
+    on_cpu = seeing_speed(Speed("2 cores", 160e9, 160e9, None, None, (0.6, 0.08)), is_light=False)
+    assert on_cpu.shares[0] > 0.9 and "25% to 100%" in str(run_duration((1, 2), (1, 2), on_cpu, 5, 1))
 
 
 def test_trees() -> None:
@@ -107,7 +160,7 @@ def test_trees() -> None:
 
 
 def test_costs() -> None:
-    duration = run_duration(LLAMA, FULL, A100, 1000, 1, (512, 1024))
+    duration = whole_run(1000, 1)
     assert duration is not None
     rent = cost_of(duration, 400, 2.0, None)
     assert rent is not None and rent.money == pytest.approx((duration.low / 1800, duration.high / 1800))
