@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from backends.contract import ForgeError, UsageError, nearest
-from backends.tuning import base_of
+from backends.job import Job
+from backends.tuning import LANGUAGE_MODEL, Base, base_of, compute_dtype
 
 # The dial: the depth of each preset. Everything else of it follows (see `Size`).
 PRESET_DEPTHS: Mapping[str, int] = {
@@ -222,3 +223,32 @@ def stop_tokens(model: Any, tokenizer: Any, more: Iterable[int] = ()) -> list[in
     listed = known if isinstance(known, list) else [known]
     numbers = [tokenizer.eos_token_id, *listed, *more]
     return sorted({number for number in numbers if isinstance(number, int)})
+
+
+# --- for a run -----------------------------------------------------------------------------------------------------
+
+
+def load_decoder(job: Job, texts: Callable[[], Iterable[str]]) -> tuple[Any, Any]:
+    """Tokenizer and model of the spec, ready for its method; what had to be repaired is told.
+
+    The tokenizer of a preset is trained on the texts, or read from the checkpoint. Weights that stay as they are have
+    16 bits on a GPU, those that learn 32.
+    """
+
+    from backends.transformers_training import load_model
+
+    def make(tokenizer: Any) -> Base:
+        size = size_of(job.spec.model)
+        if tokenizer is None:
+            tokenizer, told = tokenizer_for(texts, size, getattr(job.options, "vocab_size", None))
+            job.events.notice(told)
+        return Base(tokenizer, new_decoder(tokenizer, size))
+
+    def repair(tokenizer: Any, model: Any) -> None:
+        for line in repair_tokenizer(tokenizer, model, job.spec.model):
+            job.events.notice(line)
+
+    if not job.spec.model.startswith("preset:"):
+        require_decoder(job.spec.model)
+    dtype = None if job.spec.method == "full" else compute_dtype()
+    return load_model(job, LANGUAGE_MODEL, make, dtype=dtype, repair=repair)

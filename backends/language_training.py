@@ -1,9 +1,9 @@
-"""What every task of language models does alike: the model of the spec, TRL's SFTTrainer, scores weighted by token."""
+"""What every task of language models does alike: TRL's SFTTrainer, scores weighted by token."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -12,13 +12,12 @@ from datasets.utils.logging import disable_progress_bar
 from trl import SFTConfig, SFTTrainer
 
 from backends.contract import UsageError
-from backends.decoders import new_decoder, repair_tokenizer, require_decoder, size_of, tokenizer_for
 from backends.job import Job
 from backends.options import LanguageModelOptions
 from backends.token_models import loss_scores, token_models
 from backends.trainer_events import ForgeCallback
-from backends.transformers_training import load_model, training_arguments
-from backends.tuning import LANGUAGE_MODEL, Base, compute_dtype, virtual_tokens
+from backends.transformers_training import training_arguments
+from backends.tuning import virtual_tokens
 
 
 class Row(Protocol):
@@ -29,33 +28,6 @@ class Row(Protocol):
 
     @property
     def labels(self) -> Any: ...
-
-
-# --- the model -----------------------------------------------------------------------------------------------------
-
-
-def load_decoder(job: Job, texts: Callable[[], Iterable[str]]) -> tuple[Any, Any]:
-    """Tokenizer and model of the spec, ready for its method; what had to be repaired is told.
-
-    The tokenizer of a preset is trained on the texts, or read from the checkpoint. Weights that stay as they are have
-    16 bits on a GPU, those that learn 32.
-    """
-
-    def make(tokenizer: Any) -> Base:
-        size = size_of(job.spec.model)
-        if tokenizer is None:
-            tokenizer, told = tokenizer_for(texts, size, getattr(job.options, "vocab_size", None))
-            job.events.notice(told)
-        return Base(tokenizer, new_decoder(tokenizer, size))
-
-    def repair(tokenizer: Any, model: Any) -> None:
-        for line in repair_tokenizer(tokenizer, model, job.spec.model):
-            job.events.notice(line)
-
-    if not job.spec.model.startswith("preset:"):
-        require_decoder(job.spec.model)
-    dtype = None if job.spec.method == "full" else compute_dtype()
-    return load_model(job, LANGUAGE_MODEL, make, dtype=dtype, repair=repair)
 
 
 # --- training ------------------------------------------------------------------------------------------------------

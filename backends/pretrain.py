@@ -19,12 +19,12 @@ from transformers import set_seed
 
 from backends.contract import DataError, read_spec, write_json
 from backends.data import load_split, read_labelled
+from backends.decoders import load_decoder
 from backends.formats.datasets import open_data
 from backends.formats.split import SMALLEST_EVALUATION
 from backends.formats.values import as_text
 from backends.job import Job
 from backends.language_training import (
-    load_decoder,
     make_trainer,
     quiet_scores,
     score_baselines,

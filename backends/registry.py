@@ -13,6 +13,7 @@ from backends.contract import UsageError, nearest
 from backends.options import (
     ExtractiveQaOptions,
     FineTuningOptions,
+    LabelWordsOptions,
     PretrainingOptions,
     Seq2SeqOptions,
     TabularOptions,
@@ -244,12 +245,16 @@ TASK_DATA: tuple[TaskData, ...] = (
 
 @dataclass(frozen=True)
 class Way:
-    """One of several ways to train a task: a strategy with a backend, settings and metrics of its own."""
+    """One of several ways to train a task: a strategy with a backend, settings and metrics of its own.
+
+    `models` are the presets it can start from, the first of them where none is named; empty: those of the task.
+    """
 
     strategy: str
     module: str
     options: type
     metrics: tuple[str, ...]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -257,8 +262,8 @@ class Task:
     """A task that trains: its data, its backend, its models and metrics.
 
     From random weights little is learned: where it takes a folder with a pretrained model, a preset is only taken by
-    name. Where it has several `ways`, module, options and metrics are those of its `strategy`, the first way unless
-    another was asked for.
+    name. Where it has several `ways`, module, options, models and metrics are those of its `strategy`, the first way
+    unless another was asked for.
     """
 
     data: TaskData
@@ -278,7 +283,17 @@ class Task:
             return self
         for way in self.ways:
             if way.strategy == strategy:
-                return replace(self, module=way.module, options=way.options, metrics=way.metrics, strategy=way.strategy)
+                models = way.models or self.models
+                first = models[0] if way.models else self.default_model
+                return replace(
+                    self,
+                    module=way.module,
+                    options=way.options,
+                    metrics=way.metrics,
+                    strategy=way.strategy,
+                    models=models,
+                    default_model=first,
+                )
         known = ", ".join(way.strategy for way in self.ways)
         raise UsageError(
             f"This version does not train {self.id} by {strategy}",
@@ -363,6 +378,8 @@ def find_data(task_id: str) -> TaskData:
 # Of texts from texts: where an encoder is named that compares them, and where every target is a JSON object.
 MEANING_METRIC = "bertscore"
 JSON_METRICS = ("field_f1", "json_valid")
+_CLASS_METRICS = ("f1_macro", "accuracy", "precision_macro", "recall_macro")
+_DECODERS = tuple(name for name in PRESETS if name.startswith("preset:gpt-"))
 
 TASKS: tuple[Task, ...] = (
     Task(
@@ -390,10 +407,20 @@ TASKS: tuple[Task, ...] = (
         module="backends.text_classification",
         options=TextClassificationOptions,
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
-        models=("preset:tiny-encoder",),
+        models=("preset:tiny-encoder", *_DECODERS),
         default_model="preset:tiny-encoder",
         accepts_model_folder=True,
-        metrics=("f1_macro", "accuracy", "precision_macro", "recall_macro"),
+        metrics=_CLASS_METRICS,
+        ways=(
+            Way(
+                "head",
+                "backends.text_classification",
+                TextClassificationOptions,
+                _CLASS_METRICS,
+                ("preset:tiny-encoder",),
+            ),
+            Way("label-words", "backends.label_words", LabelWordsOptions, _CLASS_METRICS, _DECODERS),
+        ),
     ),
     Task(
         data=find_data("sentence-pair-classification"),
@@ -470,7 +497,7 @@ TASKS: tuple[Task, ...] = (
         module="backends.sft",
         options=FineTuningOptions,
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
-        models=tuple(name for name in PRESETS if name.startswith("preset:gpt-")),
+        models=_DECODERS,
         default_model="preset:gpt-1m",
         accepts_model_folder=True,
         metrics=("eval_loss", "perplexity", "token_accuracy", "exact_match"),

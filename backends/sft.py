@@ -27,6 +27,7 @@ from backends.chat_rows import (
 )
 from backends.contract import DataError, read_json, read_spec, write_json
 from backends.data import load_split
+from backends.decoders import load_decoder
 from backends.final_answers import end_in_results, exact_match
 from backends.formats.conversations import Turn, turn_list
 from backends.formats.findings import Fault
@@ -37,7 +38,6 @@ from backends.held_out import HeldOut, as_held_out, spread, worst
 from backends.job import Job
 from backends.language_training import (
     LanguageTrainer,
-    load_decoder,
     make_trainer,
     quiet_scores,
     score_baselines,

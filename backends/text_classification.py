@@ -18,13 +18,12 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, Trainer, set_seed
 
-from backends.contract import ForgeError, read_json, read_spec, write_json
-from backends.data import LabelledRows, Split, load_split
+from backends.contract import read_json, read_spec, write_json
+from backends.data import Split, load_split
 from backends.encoders import encoder_preset
-from backends.formats.values import as_text
 from backends.job import Job
+from backends.labelled_texts import Scorer, asked_texts, pooled, read_rows, sides, simple_baselines, texts_of
 from backends.long_texts import Coded, read_texts
-from backends.metrics import order_scores
 from backends.options import TextClassificationOptions, parse_settings
 from backends.reporting import finish
 from backends.text_targets import Number, OneClass, SeveralLabels, Target, read_target
@@ -33,7 +32,6 @@ from backends.transformers_training import (
     PREDICT_BATCH,
     batches,
     final_scores,
-    lacks_column,
     load_model,
     save_model,
     train_to_end,
@@ -65,7 +63,9 @@ def train(job: Job) -> None:
     scorer = Scorer(job, target, split.evaluation, read["evaluation"][1])
     trainer = build_trainer(job, split, target, tokenizer, model, read, scorer)
     job.events.phase("baseline")
-    baseline_name, baseline = job.known_baseline() or score_baselines(job, split, target)
+    baseline_name, baseline = job.known_baseline() or job.record_baselines(
+        simple_baselines(job, split, target), job.task.metrics[0]
+    )
     seconds = train_to_end(job, trainer)
     if seconds is None:
         return
@@ -100,40 +100,6 @@ def target_of(job: Job, split: Split) -> Target:
         job.events.notice(f"{len(split.classes)} labels, any number for each row; the rarest stands in {rarest:,} rows")
         return SeveralLabels(split.classes, options.threshold, balanced, options.seed)
     return OneClass(split.classes, balanced, options.label_smoothing_factor, options.seed)
-
-
-def sides(split: Split) -> dict[str, LabelledRows]:
-    """The two halves of the data by name."""
-    return {"train": split.train, "evaluation": split.evaluation}
-
-
-def texts_of(job: Job, rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """For each row its text, or its two texts."""
-    columns = [job.spec.columns[role] for role in job.task.text_roles]
-    return [tuple(as_text(row.get(column)) for column in columns) for row in rows]
-
-
-def read_rows(job: Job, tokenizer: Any, data: LabelledRows, limit: int) -> tuple[list[Coded], list[int]]:
-    """The tokens of each row, or of its windows, and the number of the row; what is too long is counted and told."""
-    texts = texts_of(job, data.rows)
-    way = job.options.long_texts
-    if way != "head" and len(job.task.text_roles) == 2:
-        raise ForgeError(
-            f"long_texts = {way} is not for pairs of texts",
-            "the longer one of a pair that is too long is cut at its end, so that both are read",
-            "Leave long_texts out.",
-        )
-    read, owners = read_texts(tokenizer, texts, limit, way)
-    full = {owner for coded, owner in zip(read, owners) if len(coded["input_ids"]) >= limit}
-    if full:
-        told = {
-            "head": "the rest is cut",
-            "tail": "what stands before their end is cut",
-            "head+tail": "what stands between beginning and end is cut",
-            "windows": f"all of it is read, in {len(read):,} windows that overlap",
-        }
-        job.events.notice(f"{len(full):,} of {len(texts):,} texts fill max_length = {limit}; {told[way]}")
-    return read, owners
 
 
 # --- training ----------------------------------------------------------------------------------------------------
@@ -181,45 +147,6 @@ def build_trainer(
     return trainer
 
 
-class Scorer:
-    """Scores what the model says of the evaluation rows; `logits` are what it said last, (rows, outputs)."""
-
-    def __init__(self, job: Job, target: Target, data: LabelledRows, owners: list[int]) -> None:
-        self.job, self.target, self.data = job, target, data
-        self.owners = np.array(owners)
-        self.truth = np.array([target.code(label) for label in data.labels])
-        self.logits: Any = None
-
-    def score(self, logits: Any) -> dict[str, float]:
-        """The metrics of the task for the logits of all windows."""
-        self.logits = pooled(logits, self.owners)
-        return order_scores(self.target.scores(self.truth, self.logits), self.job.task.metrics)
-
-    def text_of(self, row: int) -> str:
-        """What is read in a row."""
-        return " ‖ ".join(texts_of(self.job, [self.data.rows[row]])[0])
-
-
-def pooled(logits: Any, owners: Any) -> Any:
-    """The logits of each row, the mean over its windows; (windows, outputs) to (rows, outputs), rows in order."""
-    logits = np.asarray(logits, dtype=np.float64)
-    rows = int(owners[-1]) + 1
-    if rows == len(logits):
-        return logits
-    sums = np.zeros((rows, logits.shape[1]))
-    np.add.at(sums, owners, logits)
-    return sums / np.bincount(owners, minlength=rows)[:, None]
-
-
-def score_baselines(job: Job, split: Split, target: Target) -> tuple[str, dict[str, float]]:
-    """A trivial and a linear method on the evaluation rows."""
-    joined = {side: [" ".join(text) for text in texts_of(job, rows.rows)] for side, rows in sides(split).items()}
-    truth = np.array([target.code(label) for label in split.evaluation.labels])
-    baselines = target.baselines(joined["train"], split.train.labels, joined["evaluation"], truth)
-    ordered = {name: order_scores(scores, job.task.metrics) for name, scores in baselines.items()}
-    return job.record_baselines(ordered, job.task.metrics[0])
-
-
 # --- using the model ---------------------------------------------------------------------------------------------
 
 
@@ -234,12 +161,7 @@ def predict(model_folder: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict
     limit = learned.get("max_length") or parse_settings(TextClassificationOptions, spec.settings).max_length
     tokenizer, model = load_finished(model_folder, CLASSIFIER, target.config())
     for batch in batches(rows):
-        for row in batch:
-            missing = [column for column in columns if column not in row]
-            if missing:
-                raise lacks_column(missing[0], columns)
-        texts = [[as_text(row[column]) for column in columns] for row in batch]
-        read, owners = read_texts(tokenizer, texts, limit, learned.get("long_texts", "head"))
+        read, owners = read_texts(tokenizer, asked_texts(batch, columns), limit, learned.get("long_texts", "head"))
         found = []
         for first in range(0, len(read), PREDICT_BATCH):
             inputs = tokenizer.pad(read[first : first + PREDICT_BATCH], return_tensors="pt")

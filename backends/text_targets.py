@@ -99,10 +99,15 @@ class OneClass:
         }
 
     def loss(self, labels: Sequence[Any]) -> Callable[..., Any] | None:
+        weights = self.weights(labels)
+        return None if weights is None else partial(weighted_loss, weights=weights, smoothing=self.smoothing)
+
+    def weights(self, labels: Sequence[Any]) -> Any:
+        """How much a row of each class counts, (classes,); None where all count alike."""
         if not self.balanced:
             return None
         counts = np.bincount([self.code(label) for label in labels], minlength=len(self.classes))
-        return partial(weighted_loss, weights=len(labels) / (len(counts) * counts), smoothing=self.smoothing)
+        return len(labels) / (len(counts) * counts)
 
     def to_json(self) -> dict[str, Any]:
         return {"classes": list(self.classes)}

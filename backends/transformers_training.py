@@ -63,15 +63,16 @@ def _tokenizer_of_checkpoint(job: Job) -> Any:
     return AutoTokenizer.from_pretrained(job.resume_from, local_files_only=True)
 
 
-def usable_length(job: Job, model: Any, tokenizer: Any) -> int:
-    """max_length, or what the model reads at most where that is less, which is told."""
+def usable_length(job: Job, model: Any, tokenizer: Any, beside: int = 0) -> int:
+    """max_length, or what the model reads at most where that is less, which is told; `beside` tokens stand with it."""
     wanted: int = job.options.max_length
     limit = longest_input(model, tokenizer)
     if limit is not None:
-        limit -= virtual_tokens(model)
+        limit -= virtual_tokens(model) + beside
     if limit is None or limit >= wanted:
         return wanted
-    job.events.notice(f"the model reads {limit:,} tokens at most, so max_length is {limit:,} and not {wanted:,}")
+    more = f" beside {beside:,} others" if beside else ""
+    job.events.notice(f"the model reads {limit:,} tokens at most{more}, so max_length is {limit:,} and not {wanted:,}")
     return limit
 
 

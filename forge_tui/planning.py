@@ -29,7 +29,7 @@ from profiles.options import gib
 from profiles.plan_memory import PlanMemory
 from profiles.recommend import Recommendation, Wishes, recommend
 from profiles.starting_settings import Setting, known_settings
-from profiles.strategies import find_strategy, too_few_steps
+from profiles.strategies import HEAD, SORTING, find_strategy, too_few_steps
 
 _SLOW_ON_CPU = 1_000_000_000  # parameters; beyond it a step takes minutes, whatever the method
 _NOT_LOOKED_AT = Device("unknown device", None, None, "", "the machine was not looked at")
@@ -273,7 +273,8 @@ def check_spec(spec: RunSpec, hardware: Hardware | None = None) -> Planned:
         name=spec.name,
         eval_part=spec.eval_part,
         preparation=spec.preparation,
-        strategy=spec.strategy,
+        # A spec that names no strategy is from a head: a plan of today would take the words of labels for a decoder.
+        strategy=spec.strategy or (HEAD if spec.task == SORTING else None),
         download=spec.revision is not None,
         revision=spec.revision,
     )

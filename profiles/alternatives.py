@@ -52,7 +52,7 @@ def alternatives(
         found.append(
             Alternative(label, place.task, place.strategy, f"{reason}; {state}", option.model, option.method.id, local)
         )
-    return (*found, *_strategies(place, strategies), *_tasks(place, data))
+    return (*found, *_strategies(place, strategies), *_tasks(place, data, chosen.model))
 
 
 def _options(
@@ -196,9 +196,24 @@ def _strategies(place: Place, strategies: StrategyChoice) -> Iterator[Alternativ
             yield Alternative(OTHER_STRATEGY, find_strategy(each.id).task, each.id, each.reason)
 
 
-def _tasks(place: Place, data: DatasetProfile) -> Iterator[Alternative]:
-    """What else the data could be for; another way to train the same task is a strategy."""
+def _tasks(place: Place, data: DatasetProfile, model: Model) -> Iterator[Alternative]:
+    """What else the data could be for; another way to train the same task is a strategy.
+
+    Whatever an encoder-decoder learns to write, a decoder can learn too.
+    """
     strategies = {"text-generation", "reward-modeling"}
+    can_be_written = model.kind == "encoder-decoder"
     for each in data.proposals:
-        if each.task != place.task and not {each.task, place.task} <= strategies:
+        is_written = can_be_written and each.task == "text-generation"
+        if each.task != place.task and not is_written and not {each.task, place.task} <= strategies:
             yield Alternative(OTHER_TASK, each.task, each.strategy, each.reason)
+    if can_be_written:
+        yield Alternative(OTHER_TASK, "text-generation", "sft", _why_a_decoder(data, model))
+
+
+def _why_a_decoder(data: DatasetProfile, model: Model) -> str:
+    why = "a decoder learns the same rows as prompts and answers: language models are larger and newer"
+    longest = (data.stats.get("lengths") or {}).get("p95", 0)
+    if model.context is not None and longest > model.context:
+        why += f", and read whole what {model.id} cuts after {model.context:,} tokens"
+    return f"{why}; it is scored by its loss, not by ROUGE or BLEU"

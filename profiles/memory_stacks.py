@@ -154,7 +154,7 @@ def _decoder(s: Sizes, setup: Training) -> Network:
         stacks = (Stack(_block(plain, traits, s.dense_intermediate), s.layers - mixed, tokens, keys), *stacks)
     words = s.vocab * (s.embedding or s.hidden)
     head = 0 if s.tied_embeddings else s.vocab * s.hidden
-    answered = setup.rows * (setup.generated or length)  # words before the text get logits too
+    answered = setup.rows * (setup.generated or setup.answered or length)  # words before the text get logits too
     return Network(stacks, count_parameters(s), s.vocab, s.hidden, words, head, answered, 0.0, True)
 
 

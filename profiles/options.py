@@ -22,7 +22,7 @@ from profiles.hardware_profiles import GIB
 from profiles.languages import MANY
 from profiles.methods import Method, methods_for
 from profiles.plan_memory import shape_of
-from profiles.strategies import find_strategy
+from profiles.strategies import SORTING, find_strategy
 from profiles.trainer_setups import trainer_setup
 
 # Beside what parameters take: activations, buffers and the CUDA context. For ordering options only.
@@ -133,7 +133,7 @@ class Place:
 
     def suits(self, model: Model) -> bool:
         """Whether the model is what the strategy starts from: a base model, or one that has learned to answer."""
-        if self.strategy is None:
+        if self.strategy is None or find_strategy(self.strategy).task == SORTING:
             return model.instruct or self.task not in _rules()["answered"]
         return model.instruct != (self.strategy in _FROM_BASE)
 
@@ -233,8 +233,11 @@ def is_free(model: Model) -> bool:
 
 def options_for(place: Place, wanted: Method | None = None) -> tuple[Option, ...]:
     """One option for each pretrained model of the catalog that is good for the task, by its best method."""
+    kinds = find_strategy(place.strategy).kinds if place.strategy is not None else ()
 
     def is_able(model: Model) -> bool:
+        if kinds and model.kind not in kinds:
+            return False
         refusal = method_refusal(wanted.id, place.task, model.kind, model.architecture) if wanted is not None else None
         return refusal is None and bool(place.methods(model))
 

@@ -170,6 +170,8 @@ def _assumed(
         said.append("batches added up")
     if setup.loss == "chunked":
         said.append("logits a few at a time")
+    if setup.answered is not None:
+        said.append("logits where labels are written")
     if setup.others:
         said.append(f"{setup.others} further models")
     partly = " whose settings are partly known" if margin.grade != "A" else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from backends.contract import DatasetProfile, UsageError
-from backends.registry import TASKS
+from backends.registry import TASKS, find_task, is_trained
 from profiles.alternatives import Alternative, alternatives
 from profiles.catalog import KIND_TASKS, Model, find_model, is_known, models_for
 from profiles.catalog_order import TOO_LARGE
@@ -21,7 +21,7 @@ from profiles.methods import Method, find_method, methods_for, named, require_me
 from profiles.model_reasons import against, model_reason
 from profiles.options import Option, Place, best_of, in_words, is_preset, options_for
 from profiles.starting_settings import Setting, Situation, starting_settings
-from profiles.strategies import Chosen, StrategyChoice, choose_strategy, warning_of
+from profiles.strategies import HEAD, Chosen, StrategyChoice, choose_strategy, find_strategy, warning_of
 
 _TOKENS_A_PARAMETER = 20
 _LONGEST = 2_048  # the most that the rules of the settings ask for
@@ -78,9 +78,15 @@ def recommend(
     wanted_model = wishes.model
     if wanted_model is not None and task not in KIND_TASKS[wanted_model.kind]:
         raise _unable(wanted_model, _place(task, data, device, choose_strategy(task, data, wishes.strategy).first.id))
-    strategies = choose_strategy(task, data, wishes.strategy, _is_base(wanted_model))
+    kind = wanted_model.kind if wanted_model is not None else None
+    strategies = choose_strategy(task, data, wishes.strategy, _is_base(wanted_model), kind)
     place = _place(task, data, device, strategies.first.id)
+    if wanted_model is not None:
+        _require_way(wanted_model, place)
     option = _choose(place, wishes, is_local)
+    if wanted_model is None:  # how texts are sorted follows from the model that was found
+        strategies = choose_strategy(task, data, wishes.strategy, kind=option.model.kind)
+        place = replace(place, strategy=strategies.first.id)
     model, method = option.model, option.method
     situation = Situation(
         task,
@@ -164,6 +170,26 @@ def _unable(model: Model, place: Place) -> UsageError:
     )
 
 
+def _require_way(model: Model, place: Place) -> None:
+    """Raise UsageError for a model that cannot be trained by the strategy, or a preset that does not start from it."""
+    if place.strategy is None:
+        return
+    kinds = find_strategy(place.strategy).kinds
+    presets = find_task(place.task, place.strategy).models if is_trained(place.task, place.strategy) else (model.id,)
+    is_kind = not kinds or model.kind in kinds
+    if is_kind and (not is_preset(model) or model.id in presets):
+        return
+    others = [way.strategy for task in TASKS if task.id == place.task for way in task.ways if model.id in way.models]
+    instead = others[0] if others else None if is_kind else HEAD
+    raise UsageError(
+        f"{model.id} cannot be trained by {place.strategy}",
+        f"{place.strategy} is for {' and '.join(named(kind) for kind in kinds)}, and it is {named(model.kind)}"
+        if not is_kind
+        else f"{place.strategy} starts from {', '.join(presets)} or a pretrained model",
+        f"Choose {presets[0]} or another model{f', or --strategy {instead}' if instead else ''}.",
+    )
+
+
 def _choose(place: Place, wishes: Wishes, is_local: Callable[[Model], bool]) -> Option:
     gpu = place.device.gpu
     if wishes.model is not None:
@@ -173,13 +199,13 @@ def _choose(place: Place, wishes: Wishes, is_local: Callable[[Model], bool]) -> 
             method = require_method(wishes.method, place.task, model.kind, gpu, pretrained, model.architecture)
             return Option(model, method)
         return place.best_method(model)
-    trained = next((task for task in TASKS if task.id == place.task), None)
+    trained = find_task(place.task, place.strategy) if is_trained(place.task, place.strategy) else None
     if trained is not None and not trained.accepts_model_folder and wishes.method in (None, "full"):
         return place.best_method(find_model(trained.default_model))
     wanted = None
     if wishes.method is not None:
         wanted = find_method(wishes.method)
-        kinds = list(dict.fromkeys(model.kind for model in models_for(place.task)))
+        kinds = list(dict.fromkeys(each.model.kind for each in options_for(place)))
         able = [kind for kind in kinds if wanted in methods_for(place.task, kind, gpu)]
         wanted = require_method(wishes.method, place.task, (able or kinds or _kinds_of(place.task))[0], gpu)
     options = options_for(place, wanted)

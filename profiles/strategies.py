@@ -1,4 +1,7 @@
-"""How a language model should be trained: examples, preferences, marks or trying, by what the rows hold."""
+"""How a language model should be trained: examples, preferences, marks or trying, by what the rows hold.
+
+Texts are sorted by a new layer on top of a model, or by the words of the labels, which only a language model knows.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any
 from backends.contract import DatasetProfile, UsageError, nearest
 
 REWARD, REWARD_TASK = "reward", "reward-modeling"
+HEAD, LABEL_WORDS, SORTING = "head", "label-words", "text-classification"
 _TASKS = ("text-generation", REWARD_TASK)
 _HELD = {
     "texts": "plain texts",
@@ -23,7 +27,7 @@ _HELD = {
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to train a language model; `learns_from` are the kinds of rows it can use.
+    """A way to train a model; `learns_from` are the kinds of rows it can use, `kinds` those of models, empty: all.
 
     `other_models` are in memory beside the one that learns; where adapters learn, some of them are the same model.
     `checkable` says that every answer must be one that can be checked; under `fewest_steps` hardly anything is learned.
@@ -37,6 +41,7 @@ class Strategy:
     other_models_of_adapters: int = 0
     checkable: bool = False
     fewest_steps: int | None = None
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,10 @@ def _tables() -> Mapping[str, Any]:
 @cache
 def strategies() -> tuple[Strategy, ...]:
     """Every strategy that is known, whether this version trains it or not."""
-    return tuple(Strategy(**{**each, "learns_from": tuple(each["learns_from"])}) for each in _tables()["strategy"])
+    return tuple(
+        Strategy(**{**each, "learns_from": tuple(each["learns_from"]), "kinds": tuple(each.get("kinds", ()))})
+        for each in _tables()["strategy"]
+    )
 
 
 def find_strategy(name: str) -> Strategy:
@@ -80,7 +88,7 @@ def find_strategy(name: str) -> Strategy:
 
 
 def has_strategies(task: str) -> bool:
-    """Whether there is more than one way to train a task."""
+    """Whether the rows of a task can teach a model in more than one way, so that a person is asked."""
     return task in _TASKS
 
 
@@ -94,19 +102,29 @@ def held_by(roles: Collection[str]) -> str:
 
 
 def choose_strategy(
-    task: str, data: DatasetProfile, wanted: str | None = None, base_model: bool | None = None
+    task: str,
+    data: DatasetProfile,
+    wanted: str | None = None,
+    base_model: bool | None = None,
+    kind: str | None = None,
 ) -> StrategyChoice:
     """The strategy for a task and its rows with the reason; a wish is kept where the rows allow it.
 
-    `base_model` says whether the model that was asked for is one that never learned to answer; None where none was
-    asked for. Raises UsageError for a strategy that is not known, that the task does not have or the rows cannot feed.
+    `base_model` says whether the model that was asked for is one that never learned to answer, `kind` what it is; None
+    where none was asked for. Raises UsageError for a strategy that is not known, that the task does not have or the
+    rows cannot feed.
     """
     strategy = find_strategy(wanted) if wanted is not None else None
+    if task == SORTING and (strategy is None or strategy.task == SORTING):
+        return _sorting(data, strategy, kind)
     if not has_strategies(task):
         if strategy is not None:
+            own = [each.id for each in strategies() if each.task == task]
             raise UsageError(
                 f"{task} has no strategy {strategy.id!r}",
-                f"it is trained in one way; strategies are for {' and '.join(_TASKS)}",
+                f"it has {' and '.join(own)}"
+                if own
+                else f"it is trained in one way; strategies are for {' and '.join((*_TASKS, SORTING))}",
                 "Leave --strategy out.",
             )
         return StrategyChoice(Chosen(None, "this task is trained in one way"))
@@ -134,6 +152,34 @@ def choose_strategy(
         return StrategyChoice(ranked[0], ranked[1:])
     others = tuple(each for each in ranked if each.id != strategy.id)
     return StrategyChoice(Chosen(strategy.id, f"you chose it: {strategy.what}"), others)
+
+
+def _sorting(data: DatasetProfile, wanted: Strategy | None, kind: str | None) -> StrategyChoice:
+    """How texts are sorted: by the words of labels where a language model is asked for, else by a head."""
+    several = bool(data.stats.get("several_labels"))
+    by_words = Chosen(
+        LABEL_WORDS,
+        "a language model writes the label after the text, and only your labels can come out; a pretrained one knows "
+        "what their words mean before it has seen a row, which counts most where rows are few",
+    )
+    by_head = Chosen(
+        HEAD,
+        "each of the labels of a row is judged by itself"
+        if several
+        else "one pass for a text, however many labels there are: quicker with dozens of them and many rows",
+    )
+    if wanted is None:
+        if kind != "causal-lm":
+            return StrategyChoice(Chosen(None, "this task is trained in one way"), () if several else (by_words,))
+        return StrategyChoice(by_head) if several else StrategyChoice(by_words, (by_head,))
+    if wanted.id == LABEL_WORDS and several:
+        raise UsageError(
+            f"{LABEL_WORDS} cannot learn from this data",
+            "one label is written after a text, and these rows have any number of them",
+            f"Use --strategy {HEAD}, which judges each label by itself.",
+        )
+    other = by_head if wanted.id == LABEL_WORDS else by_words
+    return StrategyChoice(Chosen(wanted.id, f"you chose it: {wanted.what}"), () if several else (other,))
 
 
 def is_checkable(data: DatasetProfile) -> bool:

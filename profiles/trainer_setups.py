@@ -14,7 +14,7 @@ from typing import Any
 from backends.contract import UsageError, nearest
 from profiles.catalog import Model
 from profiles.memory_stacks import picture_tokens
-from profiles.strategies import find_strategy
+from profiles.strategies import HEAD, SORTING, find_strategy
 from profiles.training_setup import ALL_TARGETS, OPTIMIZERS, Training
 
 _WORDED = ("causal-lm", "vision-language", "encoder-decoder")
@@ -45,6 +45,7 @@ _DROPPED_SCORES = frozenset(
     }
 )
 _BATCH, _LENGTH, _TARGET_LENGTH, _COMPLETION = 8, 512, 128, 256
+_LABEL_TOKENS = 8  # of a long label: logits are made where its words come, and nowhere else
 _TARGETS: Mapping[str, tuple[str, ...]] = {
     "q_proj": ("q",),
     "k_proj": ("k",),
@@ -74,10 +75,12 @@ def trainer_setup(
     is_language = model.kind in _LANGUAGE
     adapts = method != "full"
     strategy = strategy if strategy != "reward" or task != "reward-modeling" else "reward"
-    narrow = on_gpu and is_language and adapts
-    scores = task in ("text-classification", "text-regression", "reward-modeling") or strategy == "reward"
+    by_words = task == SORTING and is_language and strategy != HEAD
+    sorts = task in (SORTING, "text-regression") and not by_words
+    narrow = on_gpu and is_language and adapts and not sorts  # a head learns on weights of 32 bits
+    scores = sorts or task == "reward-modeling" or strategy == "reward"
     loss = "none" if model.kind not in _WORDED or scores else "whole"
-    if loss == "whole" and is_language and strategy not in _WHOLE_LOGITS:
+    if loss == "whole" and is_language and strategy not in _WHOLE_LOGITS and not by_words:
         loss = "chunked"
     length = int(settings.get("max_length") or _LENGTH)
     if model.context is not None:
@@ -98,7 +101,7 @@ def trainer_setup(
         else None,
         weights="bf16" if narrow else "fp32",
         autocast=on_gpu and method != "qlora",
-        checkpointing=bool(settings.get("gradient_checkpointing", is_language)),
+        checkpointing=bool(settings.get("gradient_checkpointing", is_language and task != SORTING)),
         optimizer=_optimizer(settings.get("optim")),
         attention="eager" if not on_gpu and _drops_scores(model) else "sdpa",
         padded=model.kind in ("causal-lm", "encoder", "encoder-decoder", "vision-language")
@@ -115,6 +118,7 @@ def trainer_setup(
         others=others,
         others_learn=learning,
         generated=generated,
+        answered=_LABEL_TOKENS if by_words else None,
         seconds=float(settings.get("max_seconds") or 15.0),
         front_learns=False,
     )

@@ -64,6 +64,7 @@ class Training:
     others: int = 0
     others_learn: int = 0
     generated: int = 0
+    answered: int | None = None  # tokens of a row that logits are made for; None: all
     pictures: int = 1
     seconds: float = 15.0
     front_learns: bool = True  # of a speech model: the convolutions over the wave

@@ -137,7 +137,7 @@ def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:
             ) from None
         if isinstance(row, dict):
             return row
-    if task.ways:  # a language model: whatever it learned from, one text is a question, or a beginning
+    if not task.roles:  # a language model: whatever it learned from, one text is a question, or a beginning
         return {"": text}
     asked = [role for role in task.data.asked_roles if role in columns]
     if not task.is_tabular and len(asked) == 1:

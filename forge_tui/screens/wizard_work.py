@@ -190,7 +190,8 @@ class WizardWork(Widget):
         session, worker = self._session, get_current_worker()
         assert session.profile is not None
         own = session.draft.model
-        wanted = Wanted(session.request(), session.profile, self._machine(), dict(session.methods), own)
+        request = replace(session.request(), strategy=session.listed_by)
+        wanted = Wanted(request, session.profile, self._machine(), dict(session.methods), own)
         rows: list[ModelRow] = []
         for row in model_rows(wanted):
             if worker.is_cancelled:

@@ -93,6 +93,14 @@ PLACES: tuple[Place, ...] = (
         submitted=model.folder_submitted,
     ),
     Place(
+        "sorting",
+        "model",
+        strategy.sorting_question,
+        strategy.take_strategy,
+        needs=PLAN,
+        asked=strategy.sorts_in_two_ways,
+    ),
+    Place(
         "settings",
         "settings",
         settings.settings_question,

@@ -77,8 +77,10 @@ def take_model(session: Session, key: str) -> str:
         raise too_large(row.plan)
     session.find = None
     draft = session.draft
-    draft.model = None if row.is_recommended and row.plan.recommendation.is_local else row.id
-    draft.method = session.methods.get(row.id)
+    model = None if row.is_recommended and row.plan.recommendation.is_local else row.id
+    if model != draft.model:
+        draft.strategy = session.listed_by
+    draft.model, draft.method = model, session.methods.get(row.id)
     return NEXT
 
 

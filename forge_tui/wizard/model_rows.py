@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from backends.contract import DatasetProfile, ForgeError
+from backends.registry import find_task, is_trained
 from forge_tui.formatting import duration
 from forge_tui.memory_report import components_text, verdict_text
 from forge_tui.model_choice import is_local
@@ -17,6 +18,7 @@ from profiles.catalog_order import TOO_LARGE, ordered
 from profiles.hardware import Hardware
 from profiles.methods import methods_for
 from profiles.options import gib, is_preset
+from profiles.strategies import SORTING, find_strategy
 
 _BAR = 5
 _LEAST_NAME = 19
@@ -67,7 +69,10 @@ def model_rows(wanted: Wanted) -> Iterator[ModelRow]:
         yield _row(recommended, first, True, "", found.model_reason)
     known = list(models_for(first.task.id))
     known = list(ordered(known, wanted.hardware)) if wanted.hardware is not None else known
-    local = sorted((each.id for each in known if is_local(each)), key=lambda name: not name.startswith("preset:"))
+    usual = find_task(first.task.id).default_model if is_trained(first.task.id) else None
+    local = sorted(
+        (each.id for each in known if is_local(each)), key=lambda name: (not name.startswith("preset:"), name != usual)
+    )
     names = [*([wanted.own] if wanted.own else []), *local, *others, *(each.id for each in known)]
     for name in dict.fromkeys(names):
         made = _plan(wanted, name) if name != recommended else None
@@ -171,6 +176,9 @@ def detail(row: ModelRow) -> tuple[str, ...]:
     lines = [f"{row.id}{f' ({what})' if what else ''}, {row.method}: {plan.recommendation.method.what}"]
     if row.reason:
         lines.append(f"why      {row.reason}")
+    strategy = plan.recommendation.strategy
+    if strategy.id is not None and plan.task.id == SORTING:
+        lines.append(f"how      {strategy.id}: {find_strategy(strategy.id).what}")
     if memory.components:
         lines.append(f"memory   {verdict_text(memory)}: {components_text(memory)}")
     if memory.cheapest is not None:

@@ -14,6 +14,7 @@ from backends.registry import Task, find_task, is_trained
 from forge_tui.planning import Plan, Request
 from forge_tui.wizard.draft import Draft
 from profiles.hardware import Hardware
+from profiles.strategies import SORTING
 
 if TYPE_CHECKING:
     from forge_tui.wizard.model_rows import ModelRow
@@ -60,8 +61,11 @@ class Session:
 
     @property
     def task(self) -> Task:
-        """The task in force; only where it is one that trains."""
-        return find_task(self.task_id or "")
+        """The task in force, as it is planned to be trained; only where it is one that trains."""
+        task = self.task_id or ""
+        is_planned = self.plan is not None and self.plan.task.id == task
+        strategy = self.plan.recommendation.strategy.id if self.plan is not None and is_planned else None
+        return find_task(task, strategy if is_trained(task, strategy) else None)
 
     @property
     def is_trainable(self) -> bool:
@@ -80,7 +84,12 @@ class Session:
 
     def models_for(self) -> Key:
         """What the list of models depends on."""
-        return *self.check_key(), self.draft.strategy, _items(self.draft.settings), _items(self.methods)
+        return *self.check_key(), self.listed_by, _items(self.draft.settings), _items(self.methods)
+
+    @property
+    def listed_by(self) -> str | None:
+        """The strategy that models are listed for; how texts are sorted follows from the model instead."""
+        return None if self.task_id == SORTING else self.draft.strategy
 
     @property
     def settings(self) -> dict[str, Any]:

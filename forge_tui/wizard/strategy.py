@@ -1,10 +1,12 @@
-"""Strategy: how a language model learns, where its data allows several ways."""
+"""Strategy: how a language model learns, where its data or the model that was chosen allow several ways."""
 
 from __future__ import annotations
 
 from forge_tui.questions import NEXT, Choice, Question
 from forge_tui.wizard.session import Session
-from profiles.strategies import Chosen, choose_strategy, find_strategy, has_strategies
+from profiles.catalog import Model
+from profiles.options import is_preset
+from profiles.strategies import SORTING, Chosen, choose_strategy, find_strategy, has_strategies
 
 
 def has_a_choice(session: Session) -> bool:
@@ -24,11 +26,40 @@ def _possible(session: Session) -> list[Chosen]:
 
 def strategy_question(session: Session) -> Question:
     """The ways to learn from these rows, best first, each with when to use it."""
-    ways = _possible(session)
+    why = "The same rows can teach in several ways; the first suits most."
+    return _question(session, "How shall it learn?", why, _possible(session))
+
+
+def sorts_in_two_ways(session: Session) -> bool:
+    """Whether texts are sorted by a pretrained language model, by the words of labels or a head."""
+    row = next((each for each in session.models if each.id == session.draft.model), None)
+    return row is not None and len(_ways_of(session, row.plan.recommendation.model)) > 1
+
+
+def _ways_of(session: Session, model: Model) -> list[Chosen]:
+    if session.task_id != SORTING or session.profile is None or model.kind != "causal-lm" or is_preset(model):
+        return []
+    found = choose_strategy(SORTING, session.profile, kind=model.kind)
+    return [found.first, *found.others]
+
+
+def sorting_question(session: Session) -> Question:
+    """How a language model sorts, the way that suits most first."""
+    assert session.plan is not None
+    model = session.plan.recommendation.model
+    why = f"{model.id.rpartition('/')[2]} can do it in two ways; the first suits most."
+    return _question(session, "How shall it sort?", why, _ways_of(session, model))
+
+
+def _question(session: Session, ask: str, why: str, ways: list[Chosen]) -> Question:
+    width = max(9, *(len(str(each.id)) for each in ways))
     return Question(
-        "How shall it learn?",
-        "The same rows can teach in several ways; the first suits most.",
-        tuple(Choice(str(each.id), f"{each.id:<9} {find_strategy(str(each.id)).what}", _detail(each)) for each in ways),
+        ask,
+        why,
+        tuple(
+            Choice(str(each.id), f"{each.id:<{width}} {find_strategy(str(each.id)).what}", _detail(each))
+            for each in ways
+        ),
         proposed=session.draft.strategy or str(ways[0].id),
     )
 

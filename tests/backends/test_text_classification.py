@@ -324,7 +324,7 @@ def scripted_scores(monkeypatch: pytest.MonkeyPatch, values: Sequence[float]) ->
         value = left.pop(0) if len(left) > 1 else left[0]
         return {**real(labels, predictions, *more), "f1_macro": value}
 
-    monkeypatch.setattr(text_classification, "score_baselines", lambda *given: ("none", {"f1_macro": 0.0}))
+    monkeypatch.setattr(text_classification, "simple_baselines", lambda *given: {"none": {"f1_macro": 0.0}})
     monkeypatch.setattr(text_targets, "classification_scores", scripted)
 
 

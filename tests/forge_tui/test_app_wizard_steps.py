@@ -12,11 +12,17 @@ from textual.widgets import Input, OptionList
 
 from backends.contract import read_spec
 from backends.registry import TASKS
+from forge_tui.planning import Request, check_request, make_plan
 from forge_tui.runs.store import list_runs
 from forge_tui.samples import has_sample, sample_path
 from forge_tui.terms import term_lines, terms
 from forge_tui.wizard.draft import Draft, drafts, save_draft
+from forge_tui.wizard.flow import find_place, following
 from forge_tui.wizard.goal import goal_of
+from forge_tui.wizard.model import take_model
+from forge_tui.wizard.model_rows import detail, row_of
+from forge_tui.wizard.session import Session
+from profiles.hardware import Hardware
 
 ROWS, ADVICE, MODEL = "Is this what your data is?", "e changes the answers", "Which model to start from?"
 SETTINGS, REVIEW = "Are these settings right?", "Start this run?"
@@ -338,6 +344,33 @@ def test_a_setting_is_checked_as_it_is_typed_and_moves_memory_and_time(home: Any
         assert "--set lr_scheduler_type=cosine" in str(person.app.screen.query_one("#text").visual)
 
     drive(script, **sample("text-classification"))
+
+
+def test_a_pretrained_language_model_may_sort_in_two_ways(home: Any) -> None:
+    path = str(sample_path("text-classification"))
+    session = Session(Draft(data=path))
+    profile = check_request(Request(path))
+    session.keep_profile(profile, session.check_key())
+    names = ("preset:tiny-encoder", "preset:gpt-1m", "Qwen/Qwen3-0.6B")
+    plans = {
+        name: make_plan(Request(path, model=name), Hardware(memory_available_bytes=2**34), profile) for name in names
+    }
+    session.models = [row_of(plan, name) for name, plan in plans.items()]
+    after = {}
+    for name in names:
+        take_model(session, name)
+        after[name] = following(session, "model")
+    assert after == {"preset:tiny-encoder": "settings", "preset:gpt-1m": "settings", "Qwen/Qwen3-0.6B": "sorting"}
+    told = [line for line in detail(session.models[2]) if line.startswith("how")]
+    assert told and "label-words" in told[0]
+    assert not any(line.startswith("how") for line in detail(session.models[0]))
+    session.plan, listed = plans["Qwen/Qwen3-0.6B"], session.models_for()
+    question = find_place("sorting")[0].question(session)
+    assert [each.key for each in question.choices] == ["label-words", "head"] and question.proposed == "label-words"
+    assert find_place("sorting")[0].take(session, "head") == "next"
+    assert session.request().strategy == "head" and session.models_for() == listed
+    take_model(session, "preset:gpt-1m")
+    assert session.request().strategy is None, "what was chosen for one model is not for another"
 
 
 # --- terms and pictures ------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -242,7 +243,20 @@ def test_other_tasks_and_strategies_of_the_same_data_are_named() -> None:
     found = recommended("summarization", profile=profile)
     assert found.strategy.reason == "short texts of long ones"
     other = next(each for each in found.alternatives if each.label == "other-task")
-    assert (other.task, other.strategy, other.reason) == ("text-generation", "sft", "prompts and answers")
+    assert (other.task, other.strategy) == ("text-generation", "sft")
+
+
+@pytest.mark.parametrize("task", ["summarization", "translation", "text-to-text"])
+def test_a_decoder_is_named_for_what_an_encoder_decoder_learns_to_write(task: str) -> None:
+    for proposals in ((), (TaskProposal(task, None, "so"), TaskProposal("text-generation", "sft", "as the desk says"))):
+        profile = replace(data(task), proposals=proposals)
+        others = [each for each in recommended(task, profile=profile).alternatives if each.label == "other-task"]
+        assert [(each.task, each.strategy) for each in others] == [("text-generation", "sft")]
+        assert "a decoder learns the same rows" in others[0].reason and "read whole" not in others[0].reason
+    long = replace(data(task), stats={"lengths": {"p95": 5_000, "median": 3_000}})
+    found = recommended(task, profile=long, model=find_model("preset:tiny-encoder-decoder"))
+    told = next(each.reason for each in found.alternatives if each.label == "other-task")
+    assert "cuts after 1,024 tokens" in told
 
 
 def test_a_base_model_that_was_asked_for_decides_the_strategy(models: Callable[..., None]) -> None:
@@ -532,3 +546,63 @@ def test_advice_and_size_of_a_model_that_was_chosen() -> None:
     other = recommended("text-generation", 141, is_local=lambda model: False)
     assert bytes_to_download(find_model("openai/gpt-oss-20b")) == 13_760_000_000
     assert bytes_to_download(other.model) == 2 * (other.model.parameters or 0)
+
+
+# --- the words of labels -------------------------------------------------------------------------------------------
+
+
+def test_a_decoder_that_sorts_writes_labels_and_other_models_have_a_head() -> None:
+    plain = recommended("text-classification", profile=data("text-classification"))
+    assert (plain.model.kind, plain.strategy.id) == ("encoder", None)
+    assert [each.strategy for each in plain.alternatives if each.label == "other-strategy"] == ["label-words"]
+    small = recommended("text-classification", model=find_model("preset:gpt-1m"))
+    assert small.strategy.id == "label-words" and small.settings["learning_rate"].value == 1e-3
+    large = recommended("text-classification", model=find_model("Qwen/Qwen3-8B"))
+    assert large.strategy.id == "label-words" and large.settings["gradient_checkpointing"].value is True
+    assert recommended("text-classification", model=find_model("Qwen/Qwen3-8B"), strategy="head").strategy.id == "head"
+
+
+def test_a_decoder_that_is_found_sorts_by_words_too(models: Callable[..., None]) -> None:
+    models(language_model("a/decoder", BILLION, tasks=("text-generation", "text-classification")))
+    found = recommended("text-classification")
+    assert (found.model.id, found.strategy.id) == ("a/decoder", "label-words")
+
+
+def test_by_the_words_of_labels_only_decoders_are_offered() -> None:
+    found = recommended("text-classification", strategy="label-words")
+    assert found.model.kind == "causal-lm" and found.strategy.id == "label-words"
+    offered = [each.model for each in found.alternatives if each.model is not None]
+    assert offered and all(model.kind == "causal-lm" for model in offered)
+    assert recommended("text-classification", strategy="label-words", method="lora").model.kind == "causal-lm"
+
+
+@pytest.mark.parametrize(
+    ("model", "strategy", "words"),
+    [
+        ("preset:gpt-1m", "head", ["preset:tiny-encoder", "--strategy label-words"]),
+        ("preset:tiny-encoder", "label-words", ["an encoder", "preset:gpt-1m", "--strategy head"]),
+        ("google-bert/bert-base-uncased", "label-words", ["a language model", "--strategy head"]),
+    ],
+)
+def test_a_model_of_the_other_way_is_refused(model: str, strategy: str, words: list[str]) -> None:
+    told = refused("text-classification", model=find_model(model), strategy=strategy)
+    assert all(word in told for word in words), told
+
+
+def test_logits_of_labels_are_few() -> None:
+    from profiles.trainer_setups import trainer_setup
+
+    model = find_model("Qwen/Qwen3-8B")
+    words, head, talk = (
+        trainer_setup(model, "lora", {}, True, task, strategy)
+        for task, strategy in (
+            ("text-classification", "label-words"),
+            ("text-classification", "head"),
+            ("text-generation", "sft"),
+        )
+    )
+    assert trainer_setup(model, "lora", {}, True, "text-classification") == words
+    assert (words.loss, head.loss, talk.loss) == ("whole", "none", "chunked")
+    assert (words.weights, head.weights) == ("bf16", "fp32")
+    assert words.answered is not None and words.answered < words.length and talk.answered is None
+    assert not words.checkpointing and talk.checkpointing

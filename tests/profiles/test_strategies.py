@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from backends.contract import DatasetProfile, TaskProposal, UsageError
@@ -82,7 +84,9 @@ def test_other_tasks_have_one_way() -> None:
         ("text-generation", "texts", "sft", ["plain texts", "Possible here: pretrain"]),
         ("text-generation", "preferences", "reward", ["--task reward-modeling"]),
         ("reward-modeling", "preferences", "dpo", ["--task text-generation --strategy dpo"]),
-        ("text-classification", "answers", "sft", ["one way", "Leave --strategy out"]),
+        ("summarization", "answers", "sft", ["one way", "Leave --strategy out"]),
+        ("text-classification", "answers", "sft", ["head and label-words", "Leave --strategy out"]),
+        ("text-generation", "answers", "label-words", ["--task text-classification --strategy label-words"]),
     ],
 )
 def test_a_wish_that_cannot_be(task: str, holds: str, wanted: str, words: list[str]) -> None:
@@ -103,7 +107,37 @@ def test_every_strategy_is_recommended_for_some_rows_or_named_beside_one() -> No
         for each in (chosen.first, *chosen.others):
             strategy = next(known for known in strategies() if known.id == each.id)
             assert holds in strategy.learns_from, f"{each.id} cannot learn from {holds}"
-    assert named == {each.id for each in strategies()}
+    for kind in ("encoder", "causal-lm"):
+        chosen = choose_strategy("text-classification", profile("marks"), kind=kind)
+        named |= {each.id for each in (chosen.first, *chosen.others)}
+    assert named - {None} == {each.id for each in strategies()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "several", "wanted", "first", "others"),
+    [
+        (None, False, None, None, ["label-words"]),
+        ("encoder", False, None, None, ["label-words"]),
+        ("encoder", True, None, None, []),
+        ("causal-lm", False, None, "label-words", ["head"]),
+        ("causal-lm", True, None, "head", []),
+        ("causal-lm", False, "head", "head", ["label-words"]),
+        (None, False, "label-words", "label-words", ["head"]),
+    ],
+)
+def test_a_decoder_sorts_by_the_words_of_labels_where_a_row_has_one(
+    kind: str | None, several: bool, wanted: str | None, first: str | None, others: list[str]
+) -> None:
+    data = replace(profile("texts"), stats={"several_labels": several})
+    chosen = choose_strategy("text-classification", data, wanted, kind=kind)
+    assert (chosen.first.id, [each.id for each in chosen.others]) == (first, others)
+
+
+def test_several_labels_have_no_words() -> None:
+    data = replace(profile("texts"), stats={"several_labels": True})
+    with pytest.raises(UsageError) as refused:
+        choose_strategy("text-classification", data, "label-words")
+    assert "any number of them" in refused.value.why and "--strategy head" in refused.value.fix
 
 
 def test_trying_is_only_for_answers_that_can_be_checked() -> None:
