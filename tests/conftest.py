@@ -24,6 +24,11 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+# What starts the tests may ignore these, as nohup does, and every process of a test would inherit that.
+for ignored in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL)
+
 gc.set_threshold(100_000, 20, 50)  # as the command line does
 
 ROOT = Path(__file__).resolve().parents[1]

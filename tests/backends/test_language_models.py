@@ -409,7 +409,7 @@ def test_what_was_pretrained_learns_to_answer(tmp_path: Path, pretrained: RunFil
     )
     train(files)
     report = report_of(files)
-    assert report["metrics"]["eval_loss"] < report["baseline"]["eval_loss"]
+    assert report["metrics"]["eval_loss"] < report["baselines"]["unigram model"]["eval_loss"] / 2
 
 
 # --- what is repaired and refused ----------------------------------------------------------------------------------

@@ -225,7 +225,7 @@ def test_the_final_scores_are_those_of_predict_by_sacrebleu(scratch: RunFiles) -
     assert tuple(told) == ("bleu", "chrf", "eval_loss")
     assert told["chrf"] == pytest.approx(sacrebleu.corpus_chrf(said, truth).score)
     assert told["bleu"] == pytest.approx(sacrebleu.corpus_bleu(said, truth).score)
-    assert told["chrf"] > 40
+    assert told["chrf"] > 30  # so few steps end elsewhere on another processor
     assert report_of(scratch)["details"]["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
 
 

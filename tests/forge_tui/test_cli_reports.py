@@ -144,10 +144,9 @@ def test_tasks_are_those_of_the_registry(home: Any, cli: Callable[..., Any]) -> 
         assert {"id", "title", "roles", "methods", "metrics", "minimum"} <= set(task)
         assert set(task["minimum"]) == {"absolute", "good", "production", "unit"}
         assert task["methods"] and task["metrics"] and (task["roles"] or len(task["shapes"]) > 1)
-    (language,) = [task for task in listed if task["strategies"]]
-    assert [each["strategy"] for each in language["strategies"]] == ["sft", "pretrain"] and ["messages"] in language[
-        "shapes"
-    ]
+    ways = {task["id"]: [each["strategy"] for each in task["strategies"]] for task in listed if task["strategies"]}
+    assert ways == {"text-classification": ["head", "label-words"], "text-generation": ["sft", "pretrain"]}
+    assert ["messages"] in next(task["shapes"] for task in listed if task["id"] == "text-generation")
     shown = cli("tasks")
     assert shown.err == "" and all(task.id in shown.out for task in TASKS)
 
