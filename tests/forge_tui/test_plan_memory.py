@@ -61,6 +61,25 @@ def test_rows_at_once_are_made_fewer_and_accumulated(texts: Path) -> None:
     assert little.memory.verdict == "fits"
 
 
+def test_activations_are_kept_where_there_is_memory_for_them(answers: Path) -> None:
+    asked = Request(str(answers), task="text-generation", model="Qwen/Qwen3-1.7B", method="lora")
+    chosen = Request(**{**vars(asked), "settings": {"gradient_checkpointing": True}})
+    roomy, narrow, own = (make_plan(*each) for each in ((asked, gpu(80)), (asked, gpu(6)), (chosen, gpu(80))))
+    kept, again = (plan.settings["gradient_checkpointing"] for plan in (roomy, narrow))
+    assert kept.value is False and "a quarter less time" in kept.reason
+    assert again.value is True and "6 GiB are free" in again.reason
+    assert roomy.memory.verdict == narrow.memory.verdict == "fits"
+    assert roomy.memory.components["activations"] > 3 * own.memory.components["activations"]
+    assert own.settings["gradient_checkpointing"].value is True
+
+
+def test_virtual_tokens_are_never_planned_with_activations_made_again(answers: Path) -> None:
+    asked = Request(str(answers), task="text-generation", model="Qwen/Qwen3-1.7B", method="prefix-tuning")
+    for free in (80, 6):
+        setting = make_plan(asked, gpu(free)).settings.get("gradient_checkpointing")
+        assert setting is None or setting.value is False
+
+
 def test_what_was_chosen_is_kept_and_told(cli: Callable[..., Any], answers: Path) -> None:
     told = cli(
         "plan", "--data", str(answers), "--task", "text-generation", "--model", "Qwen/Qwen3-4B", "--method", "lora",
