@@ -2,7 +2,7 @@
 
 From the start of the supervisor to the end of step 1, without the time in which the baselines are scored, against a
 bare Transformers script (bare_*.py) with library defaults on the same tokenizer, model and rows. Also told:
-the same with the trainer started alone, and from `preset:tiny-encoder`, where a run of ours trains its tokenizer first.
+the same with the trainer started alone, and from the task's preset, where a run of ours trains its tokenizer first.
 Exits 1 when a target is missed.
 """
 
@@ -36,15 +36,15 @@ def main() -> None:
         data = kind.write(folder / "train.jsonl", options.rows, words=WORDS)
         evaluation = kind.write(folder / "evaluation.jsonl", 200, words=WORDS, seed=8)
         model = kind.make_model(data, evaluation)
-        same = {"per_device_train_batch_size": BATCH, "max_length": MAX_LENGTH}
+        same = {"per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1, "max_length": MAX_LENGTH}
         from_folder = kind.plan(data, evaluation, str(model), **same)
-        from_preset = kind.plan(data, evaluation, "preset:tiny-encoder", **same)
+        from_preset = kind.plan(data, evaluation, kind.preset, **same)
         sides: dict[str, Callable[[int], Timeline]] = {
             "bare script": lambda n: bare_run(
                 kind, data, model, folder / f"bare-{n}", batch=BATCH, max_length=MAX_LENGTH
             ),
             "model folder, supervised": lambda n: supervised_run(from_folder),
-            "preset:tiny-encoder, supervised": lambda n: supervised_run(from_preset),
+            f"{kind.preset}, supervised": lambda n: supervised_run(from_preset),
             "model folder, trainer alone": lambda n: direct_run(from_folder, folder / f"direct-{n}"),
         }
         found: dict[str, list[Timeline]] = {name: [] for name in sides}

@@ -79,7 +79,7 @@ def steps_in_turn(kind: Kind, folder: Path, batch: int, seconds: float, pairs: i
     evaluation = kind.write(folder / "evaluation.jsonl", 50, words=WORDS, seed=8)
     model = kind.make_model(data, evaluation, max_length=MAX_LENGTH)
     never = {"max_steps": NEVER, "eval_steps": NEVER, "save_steps": NEVER}
-    size = {"per_device_train_batch_size": batch, "max_length": MAX_LENGTH}
+    size = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": 1, "max_length": MAX_LENGTH}
     files = start_run(kind.plan(data, evaluation, str(model), **never, **size))
     bare = BareRun.start(kind, data, model, folder / "bare", batch=batch, max_length=MAX_LENGTH, steps=NEVER)
     trainer = 0

@@ -63,6 +63,18 @@ def asked(chance: random.Random, known: list[str], words: int) -> Row:
     return {"context": " ".join(text), "question": question, "answers": [answer], "answer_start": [start]}
 
 
+def chatted(chance: random.Random, known: list[str], words: int) -> Row:
+    """A question and an answer of half of the words each."""
+    said = [" ".join(chance.choices(known, k=words // 2)) for _ in range(2)]
+    return {"messages": [{"role": "user", "content": said[0]}, {"role": "assistant", "content": said[1]}]}
+
+
+def summarised(chance: random.Random, known: list[str], words: int) -> Row:
+    """A text and its first sixth."""
+    text = chance.choices(known, k=words)
+    return {"source": " ".join(text), "target": " ".join(text[: words // 6])}
+
+
 @dataclass(frozen=True)
 class Kind:
     """A task as it is measured: what makes its rows, and the same training in a bare script beside this file."""
@@ -70,6 +82,7 @@ class Kind:
     task: str
     row: Callable[[random.Random, list[str], int], Row]
     script: str
+    preset: str = "preset:tiny-encoder"
 
     def write(self, path: Path, rows: int, words: int, seed: int = 7) -> Path:
         """JSON lines of rows of so many words."""
@@ -97,8 +110,8 @@ class Kind:
         return plan_run(request).spec
 
     def make_model(self, data: Path, evaluation: Path, **settings: Any) -> Path:
-        """Let a run of ours make tokenizer and model from `preset:tiny-encoder`; returns the model folder."""
-        files = start_run(self.plan(data, evaluation, "preset:tiny-encoder", max_steps=1, **settings))
+        """Let a run of ours make tokenizer and model from its preset; returns the model folder."""
+        files = start_run(self.plan(data, evaluation, self.preset, max_steps=1, **settings))
         wait_until(lambda: not condition(files).status.is_alive, LONGEST_SECONDS, every=0.2)
         if not (files.model / "config.json").exists():
             raise SystemExit(f"The run that makes the model did not finish:\n{files.log.read_text()}")
@@ -112,6 +125,8 @@ KINDS = {
         Kind("text-classification", classified, "bare_transformers.py"),
         Kind("token-classification", tagged, "bare_tagging.py"),
         Kind("extractive-question-answering", asked, "bare_answers.py"),
+        Kind("text-generation", chatted, "bare_language.py", "preset:gpt-1m"),
+        Kind("summarization", summarised, "bare_summaries.py", "preset:tiny-encoder-decoder"),
     )
 }
 
