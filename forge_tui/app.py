@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -15,6 +15,7 @@ from textual.worker import WorkerFailed
 
 from backends.contract import RunFiles
 from forge_tui.machine_watch import MachineWatch
+from forge_tui.opening import QuickScreen, fit
 from forge_tui.settings import Look
 from forge_tui.slow_line import SlowLineApp
 from forge_tui.themes import THEMES, theme_for
@@ -85,6 +86,18 @@ class ForgeApp(SlowLineApp):
     def on_unmount(self) -> None:
         """Nobody looks at the gauges any more."""
         self.machine.stop()
+
+    def push_screen(self, screen: Any, *args: Any, **options: Any) -> Any:
+        """Textual's own, for a screen that already has its classes for the size of the terminal."""
+        if isinstance(screen, Screen) and not screen.is_running:
+            fit(screen, self.size)
+        return super().push_screen(screen, *args, **options)
+
+    def _refresh_notifications(self) -> None:
+        """Textual's own, once the screen has what shows notices."""
+        if self._notifications and isinstance(self.screen, QuickScreen):
+            self.screen.need_notices()
+        super()._refresh_notifications()
 
     def open_run(self, run_id: str, leaves_app: bool = False) -> None:
         """Show the live monitor of a run."""

@@ -7,12 +7,13 @@ from textual.screen import Screen
 
 from backends.contract import ForgeError, RunFiles
 from forge_tui.machine import MachineSample
+from forge_tui.opening import QuickScreen
 from forge_tui.tryit.room import Room, find_room, weight_bytes
 from forge_tui.tryit.session import ModelSession, State, Told
 from forge_tui.widgets.line import Line
 
 
-class AskingScreen(Screen[None]):
+class AskingScreen(QuickScreen, Screen[None]):
     """The model lives in a process of its own for as long as the screen does; no key ever waits for it."""
 
     class Heard(Message):

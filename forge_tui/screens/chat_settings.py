@@ -13,15 +13,16 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from backends.contract import UsageError
+from forge_tui.opening import QuickScreen
 from forge_tui.tryit.conversation import Drawing
 from forge_tui.widgets.line import Line
 
 
-class ChatSettingsScreen(ModalScreen[Drawing | None]):
+class ChatSettingsScreen(QuickScreen, ModalScreen[Drawing | None]):
     """Dismissed with the settings, or None where they stay as they are."""
 
     DEFAULT_CSS = """
-    ChatSettingsScreen { align: center middle; }
+    ChatSettingsScreen { align: center middle; background: transparent; }
     ChatSettingsScreen > Vertical { width: 78; max-width: 100%; height: auto; border: round $primary; padding: 1 1; }
     ChatSettingsScreen Horizontal { height: 1; }
     ChatSettingsScreen .name { width: 16; }

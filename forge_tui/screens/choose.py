@@ -12,14 +12,15 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from forge_tui.opening import QuickScreen
 from forge_tui.plain import plain
 
 
-class ChooseScreen(ModalScreen[str | None]):
+class ChooseScreen(QuickScreen, ModalScreen[str | None]):
     """Dismissed with the id of the chosen option, or None."""
 
     DEFAULT_CSS = """
-    ChooseScreen { align: center middle; }
+    ChooseScreen { align: center middle; background: transparent; }
     ChooseScreen > Vertical { width: 70; max-width: 95%; height: auto; border: round $primary; padding: 1 2; }
     ChooseScreen OptionList, ChooseScreen OptionList:focus { height: auto; max-height: 14; border: none; }
     """

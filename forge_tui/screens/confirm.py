@@ -10,14 +10,15 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from forge_tui.opening import QuickScreen
 from forge_tui.plain import plain
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(QuickScreen, ModalScreen[bool]):
     """Dismissed with the answer; anything but yes is no."""
 
     DEFAULT_CSS = """
-    ConfirmScreen { align: center middle; }
+    ConfirmScreen { align: center middle; background: transparent; }
     ConfirmScreen > Vertical { width: 60; max-width: 90%; height: auto; border: round $primary; padding: 1 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -17,6 +17,7 @@ from textual.widgets import DataTable, Static
 
 from backends.contract import ForgeError, RunFiles
 from backends.registry import TASKS
+from forge_tui.opening import QuickScreen
 from forge_tui.plain import plain
 from forge_tui.runs.process import host_name
 from forge_tui.runs.store import list_runs
@@ -36,7 +37,7 @@ MACHINE_SECONDS = 10.0
 _LOW = 18  # rows
 
 
-class HomeScreen(Screen[None]):
+class HomeScreen(QuickScreen, Screen[None]):
     """The list of runs under the gauges of the machine."""
 
     DEFAULT_CSS = """

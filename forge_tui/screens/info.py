@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from backends.contract import ForgeError, RunFiles, read_json, read_spec
 from forge_tui.formatting import duration, gibibytes
+from forge_tui.opening import QuickScreen
 from forge_tui.plain import plain
 from forge_tui.result_text import score_lines, type_lines
 from forge_tui.runs import readings
@@ -22,11 +23,11 @@ from forge_tui.runs.status import condition
 _WIDTH = 76
 
 
-class InfoScreen(ModalScreen[None]):
+class InfoScreen(QuickScreen, ModalScreen[None]):
     """Scrolls by keys; closed with escape."""
 
     DEFAULT_CSS = """
-    InfoScreen { align: center middle; }
+    InfoScreen { align: center middle; background: $background; }
     InfoScreen > VerticalScroll { width: 100%; height: 100%; border: round $primary; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,i", "app.pop_screen", "close", id="info.close")]

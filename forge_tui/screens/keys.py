@@ -10,12 +10,14 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from forge_tui.opening import QuickScreen
 
-class KeysScreen(ModalScreen[None]):
+
+class KeysScreen(QuickScreen, ModalScreen[None]):
     """A list of keys with what they do, and the ids by which they may be changed."""
 
     DEFAULT_CSS = """
-    KeysScreen { align: center middle; }
+    KeysScreen { align: center middle; background: $background; }
     KeysScreen > VerticalScroll { width: 76; max-width: 100%; height: auto; max-height: 100%; }
     KeysScreen > VerticalScroll { border: round $primary; padding: 0 1; }
     """

@@ -41,7 +41,6 @@ class MonitorScreen(SteeringScreen):
     MonitorScreen.-low #log { min-height: 1; }
     MonitorScreen.-low #notice { max-height: 2; }
     MonitorScreen.-low #gauges { display: none; }
-    MonitorScreen.-log #logstate { display: block; }
     MonitorScreen.-log #plots { display: none; }
     """
     AUTO_FOCUS = ""
@@ -105,7 +104,9 @@ class MonitorScreen(SteeringScreen):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        self.set_class(self._pane != "plots", "-log")
+        if self._pane != "plots":
+            self.add_class("-log")
+            self.query_one(LogPane).begin(wrap=False, is_alone=True)
         self.state = self.subject.look()
         self._show(self.state)
         self.call_after_refresh(self.look)  # a long log is read when the screen stands there
@@ -124,8 +125,8 @@ class MonitorScreen(SteeringScreen):
             self.state = self.subject.look()
             self.history.look()
         self._read_log()
-        self._show(self.state)
         self._shown_at = monotonic()
+        self._show(self.state)
         if behind:
             self._catch_up()
 
@@ -173,7 +174,8 @@ class MonitorScreen(SteeringScreen):
         self.query_one("#gauges", Line).show(
             gauges_line(self.subject, state, self._sample, tuple(self._loads), self.history)
         )
-        self.query_one("#notice", Line).show(self._notice(state))
+        if self._shown_at:  # not in the first frame: how a run ended is in the end of its log
+            self.query_one("#notice", Line).show(self._notice(state))
         if self._pane == "plots" and self.view.lines_seen != self._lines_seen:
             added, self._lines_seen = self.view.lines_seen - self._lines_seen, self.view.lines_seen
             self.query_one(LogPane).show_lines(list(self.view.lines), added)
@@ -229,7 +231,7 @@ class MonitorScreen(SteeringScreen):
         self._pane = "plots" if self._pane == name else name
         self.set_class(self._pane != "plots", "-log")
         self._lines_seen = self._samples_seen = -1
-        self.query_one(LogPane).begin(wrap=self._pane == "samples")
+        self.query_one(LogPane).begin(wrap=self._pane == "samples", is_alone=self._pane != "plots")
         self.look()
 
     def action_log(self, change: str) -> None:

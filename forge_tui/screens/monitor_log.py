@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.widgets import Input
 
 from forge_tui.plain import plain
 from forge_tui.runs.tail import LineTail
+from forge_tui.widgets.area import Area
 from forge_tui.widgets.line import Line
 from forge_tui.widgets.loglines import LEVELS, LogLines
 
@@ -19,12 +19,12 @@ LOG_LINES = 2000
 LINE_BYTES = 1 << 12
 
 
-class LogPane(Vertical):
+class LogPane(Area):
     """Lines, with a line that names their keys for a screen that has room for it, and a line to search by."""
 
     DEFAULT_CSS = """
     LogPane { height: 1fr; }
-    LogPane #logstate { display: none; color: $text-muted; }
+    LogPane #logstate { color: $text-muted; }
     LogPane #search { display: none; height: 1; border: none; padding: 0; }
     LogPane #search.-open { display: block; }
     """
@@ -32,23 +32,26 @@ class LogPane(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._tail: LineTail | None = None
+        self._state: Line | None = None
 
     def compose(self) -> ComposeResult:
         yield LogLines(most=LOG_LINES)
-        yield Line("", id="logstate")
-        yield Input(placeholder="search: enter finds, esc closes", id="search", select_on_focus=False)
 
-    def on_mount(self) -> None:
-        self.query_one(Input).can_focus = False
-        self._tell_state()
-
-    def begin(self, wrap: bool) -> None:
-        """Other lines follow, from their end, all of them."""
+    def begin(self, wrap: bool, is_alone: bool) -> None:
+        """Other lines follow, from their end, all of them; where they stand `is_alone`, their keys are told."""
         self._tail = None
+        self._state_line(is_alone)
         log = self.query_one(LogLines)
         log.show_level(0)
         log.show_wrapped(wrap)
         self._tell_state()
+
+    def _state_line(self, is_shown: bool) -> None:
+        if self._state is None and is_shown:
+            self._state = Line("", id="logstate")
+            self.mount(self._state, after=self.query_one(LogLines))
+        if self._state is not None:
+            self._state.display = is_shown
 
     def read(self, path: Path) -> None:
         """Show what was added to the end of a log file."""
@@ -72,7 +75,8 @@ class LogPane(Vertical):
         log = self.query_one(LogLines)
         what = "follows the end" if log.follows else "scrolled back: f follows the end"
         keys = "/ search  n older  N newer  e level  w wrap"
-        self.query_one("#logstate", Line).show(f" {LEVELS[log.level]}, {what}   {keys}")
+        if self._state is not None:
+            self._state.show(f" {LEVELS[log.level]}, {what}   {keys}")
 
     # --- what the keys change ---------------------------------------------------------------------------------
 
@@ -83,16 +87,19 @@ class LogPane(Vertical):
 
     def open_search(self) -> None:
         """Type what to search for."""
-        search = self.query_one(Input)
+        search = next(iter(self.query(Input)), None)
+        if search is None:
+            search = Input(placeholder="search: enter finds, esc closes", id="search", select_on_focus=False)
+            self.mount(search)
         search.can_focus = True
         search.add_class("-open")
         search.focus()
 
     def close_search(self) -> bool:
         """Give the keys back to the screen; whether the search was open."""
-        search = self.query_one(Input)
-        was_open = search.has_class("-open")
-        if was_open:
+        search = next(iter(self.query(Input)), None)
+        was_open = search is not None and search.has_class("-open")
+        if search is not None and was_open:
             search.remove_class("-open")
             search.can_focus = False
             self.screen.set_focus(None)
@@ -112,7 +119,8 @@ class LogPane(Vertical):
         self._find(older=False)
 
     def _find(self, older: bool) -> None:
-        log, needle = self.query_one(LogLines), self.query_one(Input).value
+        log, search = self.query_one(LogLines), next(iter(self.query(Input)), None)
+        needle = search.value if search is not None else ""
         if needle and not log.search(plain(needle), older):
             self.notify(f"no {'older' if older else 'newer'} line here holds {plain(needle)!r}", markup=False)
         elif not needle:

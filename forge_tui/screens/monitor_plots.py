@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import ClassVar, get_args
 
 from textual.app import ComposeResult
-from textual.containers import Grid
 
 from backends.registry import lower_is_better
 from forge_tui.axes import Axis, tidy
@@ -14,6 +13,7 @@ from forge_tui.curves import Curve
 from forge_tui.runs.drawn import Drawing, Over
 from forge_tui.runs.view import BOOKKEEPING, RunView
 from forge_tui.symbols import uses_ascii
+from forge_tui.widgets.area import Area
 from forge_tui.widgets.plot import Plot
 from forge_tui.widgets.plot_labels import place_text
 
@@ -24,11 +24,11 @@ _COLUMN, _ROW = 38, 9
 _CURSOR_STEPS = 60
 
 
-class PlotGrid(Grid):
+class PlotGrid(Area):
     """The losses in one plot, every other metric in one of its own."""
 
     DEFAULT_CSS = """
-    PlotGrid { grid-gutter: 0 1; }
+    PlotGrid { layout: grid; grid-gutter: 0 1; }
     """
     IDS: ClassVar[tuple[str, ...]] = ("loss", "metric", *(f"more-{number}" for number in range(2, MOST)))
 

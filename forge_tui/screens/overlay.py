@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from backends.contract import RunFiles
+from forge_tui.opening import QuickScreen
 from forge_tui.overlay_text import comparison_lines, letter_of
 from forge_tui.runs.comparing import compare_runs
 from forge_tui.runs.drawn import Over
@@ -32,7 +33,7 @@ _PIECE_SECONDS = 0.01
 _LOOKS: tuple[Look, ...] = get_args(Look)
 
 
-class OverlayScreen(Screen[None]):
+class OverlayScreen(QuickScreen, Screen[None]):
     """Reads each run a little at a time, also while it runs."""
 
     DEFAULT_CSS = """

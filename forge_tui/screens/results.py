@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from backends.contract import RunFiles
+from forge_tui.opening import QuickScreen
 from forge_tui.result_counts import counts_lines, counts_name
 from forge_tui.result_text import result_lines
 from forge_tui.runs.results import Predictions, Results, read_predictions, read_results
@@ -27,7 +28,7 @@ _PIECE_SECONDS = 0.01
 _PAGES = ("result", "counts", "mistakes", "curves")
 
 
-class ResultsScreen(Screen[None]):
+class ResultsScreen(QuickScreen, Screen[None]):
     """Four pages, changed by their numbers or with left and right."""
 
     DEFAULT_CSS = """

@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from backends.contract import ForgeError, RunFiles
+from forge_tui.opening import QuickScreen
 from forge_tui.plain import plain
 from forge_tui.runs.status import Condition, Status
 from forge_tui.runs.subject import Subject
@@ -25,7 +26,7 @@ STEERING_KEYS = (
 )
 
 
-class SteeringScreen(Screen[None]):
+class SteeringScreen(QuickScreen, Screen[None]):
     """A screen of one run, or of a log that nobody here writes and that cannot be steered."""
 
     def __init__(self, subject: Subject, leaves_app: bool = False) -> None:

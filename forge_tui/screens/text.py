@@ -11,14 +11,15 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from forge_tui.opening import QuickScreen
 from forge_tui.plain import plain
 
 
-class TextScreen(ModalScreen[None]):
+class TextScreen(QuickScreen, ModalScreen[None]):
     """A title and lines; closed with escape."""
 
     DEFAULT_CSS = """
-    TextScreen { align: center middle; }
+    TextScreen { align: center middle; background: $background; }
     TextScreen > VerticalScroll { width: 100%; height: 100%; border: round $primary; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,v", "app.pop_screen", "close", id="text.close")]

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from backends.contract import ForgeError
+from forge_tui.opening import QuickScreen
 from forge_tui.questions import BACK, NEXT, PLAN, PROFILE, QUEUE, START, STAY, STEPS, Place
 from forge_tui.screens.wizard_work import WizardWork
 from forge_tui.widgets.key_line import KeyLine
@@ -33,7 +34,7 @@ def _key(key: str, name: str, what: str, told: str = "", show: bool = True) -> B
 _MOVES = ("left", "right")
 
 
-class WizardScreen(Screen[None]):
+class WizardScreen(QuickScreen, Screen[None]):
     """Asks, checks and plans in the background, shows every finding, starts."""
 
     DEFAULT_CSS = """

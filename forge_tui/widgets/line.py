@@ -19,15 +19,16 @@ class Line(Static):
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:
         """With the class `-wrapped` a text that is longer than its row goes on in up to four more."""
         super().__init__(Text(plain(text)), id=id, classes=classes, markup=False)
+        self.auto_links = False  # there are none, and looking for them takes as long as the rest
         self._shown = plain(text)
 
-    def show(self, text: str) -> None:
-        """Show `text`, never read as markup or as a terminal sequence."""
+    def show(self, text: str, layout: bool = False) -> None:
+        """Show `text`, never read as markup or as a terminal sequence; `layout` where it may need other rows."""
         text = plain(text)
         if text == self._shown:
             return
         self._shown = text
-        self.update(Text(text), layout=self.has_class("-wrapped"))
+        self.update(Text(text), layout=layout or self.has_class("-wrapped"))
 
     @property
     def text(self) -> str:

@@ -165,12 +165,12 @@ class LogLines(Widget, can_focus=False):
         """One row of the log, with what was searched for marked."""
         shown = self._visible()
         text = shown[y] if y < len(shown) else ""
-        segments = []
+        segments, style = [], self.rich_style
         at = text.casefold().find(self.needle) if self.needle else -1
         while at >= 0 and len(text.casefold()) == len(text):
             end = at + len(self.needle)
-            segments += [Segment(text[:at], self.rich_style), Segment(text[at:end], self.rich_style + _FOUND)]
+            segments += [Segment(text[:at], style), Segment(text[at:end], style + _FOUND)]
             text = text[end:]
             at = text.casefold().find(self.needle)
-        segments.append(Segment(text, self.rich_style))
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        segments.append(Segment(text, style))
+        return Strip(segments).adjust_cell_length(self.size.width, style)

@@ -8,7 +8,6 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Key, Resize
 from textual.message import Message
@@ -17,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from forge_tui.plain import plain
 from forge_tui.questions import Question
+from forge_tui.widgets.area import Area, ScrolledArea
 from forge_tui.widgets.line import Line
 
 # From so many columns on, what is told stands beside the answers, where as many are left for it.
@@ -35,7 +35,7 @@ class AnswerList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "choose", id="wizard.choose")]
 
 
-class QuestionView(Vertical):
+class QuestionView(Area):
     """Shows a question and says what was answered; it knows nothing of what follows."""
 
     MOST_COLUMNS = 90
@@ -43,20 +43,14 @@ class QuestionView(Vertical):
     QuestionView { height: 1fr; }
     QuestionView #ask { text-style: bold; padding: 0 1; }
     QuestionView #why { color: $text-muted; max-height: 2; padding: 0 1; }
-    QuestionView #empty { padding: 0 1; }
     QuestionView #body { height: 1fr; }
-    QuestionView #answers { height: auto; max-height: 60%; }
     QuestionView Input, QuestionView Input:focus { border: none; height: 1; margin: 0 1; background: $surface; }
     QuestionView OptionList, QuestionView OptionList:focus { border: none; }
     QuestionView OptionList { height: auto; max-height: 100%; padding: 0 1; scrollbar-size-vertical: 1; }
     QuestionView OptionList { text-wrap: nowrap; text-overflow: ellipsis; }
-    QuestionView #header { color: $text-muted; }
-    QuestionView #empty { color: $text-warning; }
+    QuestionView #header { color: $text-muted; height: auto; max-height: 5; }
+    QuestionView #header.-empty { color: $text-warning; text-wrap: wrap; text-overflow: fold; padding: 0 1; }
     QuestionView #told { height: 1fr; padding: 0 1; }
-    QuestionView.-bare #answers { height: 1fr; max-height: 100%; }
-    QuestionView.-bare #told { display: none; }
-    QuestionView.-beside #body { layout: horizontal; }
-    QuestionView.-beside #answers { height: 1fr; max-height: 100%; }
     """
 
     class Answered(Message):
@@ -82,15 +76,11 @@ class QuestionView(Vertical):
     def compose(self) -> ComposeResult:
         yield Line("", id="ask", classes="-wrapped")
         yield Line("", id="why", classes="-wrapped")
-        with Container(id="body"):
-            with Vertical(id="answers"):
-                field = AnswerField(id="path", select_on_focus=False)
-                field.cursor_blink = False
-                yield field
+        with Area(id="body"):
+            with Area(id="answers"):
                 yield Line("", id="header")
-                yield Line("", id="empty", classes="-wrapped")
                 yield AnswerList(id="options")
-            with VerticalScroll(id="told", can_focus=False):
+            with ScrolledArea(id="told"):
                 yield Static("", id="text", markup=False)
 
     # --- showing -----------------------------------------------------------------------------------------------------
@@ -109,10 +99,8 @@ class QuestionView(Vertical):
         self.query_one("#ask", Line).show(question.ask)
         self.query_one("#why", Line).show(question.why)
         self._head(question)
-        field, options = self.query_one(AnswerField), self.query_one(AnswerList)
-        field.display = question.typed is not None
-        field.placeholder = question.placeholder
-        if question.typed is not None and not was_typed:
+        field, options = self._field_for(question), self.query_one(AnswerList)
+        if field is not None and question.typed is not None and not was_typed:
             field.value = question.typed
             field.cursor_position = len(question.typed)
             if question.replaces:
@@ -120,9 +108,25 @@ class QuestionView(Vertical):
         self._fill(question, before)
         options.display = bool(question.choices)
         if not was_typed:
-            (field if question.typed is not None else options).focus()
+            (field if field is not None and field.display else options).focus()
         self._arrange()
         self._tell()
+
+    @property
+    def _field(self) -> AnswerField | None:
+        """Where something is typed, once there was a question for it."""
+        return next(iter(self.query(AnswerField)), None)
+
+    def _field_for(self, question: Question) -> AnswerField | None:
+        field = self._field
+        if field is None and question.typed is not None:
+            field = AnswerField(id="path", select_on_focus=False)
+            field.cursor_blink = False
+            self.query_one("#answers").mount(field, before=0)
+        if field is not None:
+            field.display = question.typed is not None
+            field.placeholder = question.placeholder
+        return field
 
     def show_answers(self, question: Question) -> None:
         """Other answers to the same question, as the text of the field changes."""
@@ -153,11 +157,10 @@ class QuestionView(Vertical):
         self._tell()
 
     def _head(self, question: Question) -> None:
-        header, empty = self.query_one("#header", Line), self.query_one("#empty", Line)
-        header.show(f" {question.header}".rstrip())
-        header.display = bool(question.header)
-        empty.show(question.empty)
-        empty.display = bool(question.empty)
+        header = self.query_one("#header", Line)
+        header.set_class(bool(question.empty), "-empty")
+        header.show(question.empty or f" {question.header}".rstrip(), layout=bool(question.empty))
+        header.display = bool(question.empty or question.header)
 
     def _fill(self, question: Question, keep: str | None) -> None:
         options = self.query_one(AnswerList)
@@ -182,12 +185,15 @@ class QuestionView(Vertical):
     def _arrange(self) -> None:
         question = self._question
         has_told = bool(question.told or self._told or any(each.detail for each in question.choices))
-        self.set_class(not has_told, "-bare")
         longest = max((len(each.text) for each in question.choices), default=40) + 4
         width = self.app.size.width
         is_beside = has_told and width >= _BESIDE and longest <= width - _LEFT
-        self.set_class(is_beside, "-beside")
-        self.query_one("#answers").styles.width = longest if is_beside else "1fr"
+        # Not by classes: each change of one makes Textual look up the styles of everything below anew.
+        answers = self.query_one("#answers").styles
+        answers.width = longest if is_beside else "1fr"
+        answers.height, answers.max_height = ("auto", "60%") if has_told and not is_beside else ("1fr", "100%")
+        self.query_one("#body").styles.layout = "horizontal" if is_beside else "vertical"
+        self.query_one("#told").display = has_told
 
     def on_resize(self, event: Resize) -> None:
         """Beside each other where there is room."""
@@ -220,8 +226,10 @@ class QuestionView(Vertical):
 
     def on_key(self, event: Key) -> None:
         """The arrows move through the list, whatever is typed goes into the field, wherever the focus is."""
-        field, options = self.query_one(AnswerField), self.query_one(AnswerList)
+        field, options = self._field, self.query_one(AnswerList)
         focused = self.screen.focused
+        if field is None:
+            return
         if focused is field and event.key in ("down", "up"):
             (options.action_cursor_down if event.key == "down" else options.action_cursor_up)()
         elif focused is options and field.display and event.is_printable and event.character not in (None, "?"):
