@@ -51,6 +51,8 @@ from backends.writing import CHAT_FILE, LONGEST_ANSWER, generate, load_writer
 
 # Answers that are written at the end for a person to read, where there is no result to compare.
 ROWS_TO_READ = 16
+# From this share on, too many answers lose their end: the model then never learns to stop.
+MANY_CUT = 0.1
 
 
 def train(job: Job) -> None:
@@ -133,7 +135,9 @@ def rows_told(job: Job, found: ChatFormat, side: str, examples: Sequence[Example
         f"({rows.learned / rows.tokens:.0%}): answers and their ends"
     )
     if rows.cut:
-        notice(f"{rows.cut:,} of {len(examples):,} {side} rows are longer than {limit:,} tokens; the rest is cut")
+        level = "warning" if rows.cut > MANY_CUT * len(examples) else "info"
+        cut = f"{rows.cut:,} of {len(examples):,} {side} rows are longer than {limit:,} tokens; the rest is cut"
+        notice(f"{cut}: a longer max_length keeps it" if level == "warning" else cut, level)
     if rows.too_long:
         why = "are longer than" if job.options.long_rows == "drop" else "have no answer in their first"
         notice(f"{rows.too_long:,} of {len(examples):,} {side} rows {why} {limit:,} tokens and are dropped")

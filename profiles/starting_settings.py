@@ -121,11 +121,15 @@ def _holds(rule: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
 
 
 def _length(lengths: Mapping[str, Any], rule: Mapping[str, Any], context: int | None) -> Setting:
-    """Room for 95 of 100 texts and a quarter more, since tokens are only estimated; a multiple of 8."""
-    wanted = int(lengths["p95"] * 1.25) + 2
+    """Room for 95 of 100 texts and a quarter more, since tokens are only estimated; a multiple of 8.
+
+    A rule may say that there are so many `times` as many tokens and so many `more`, and why (`with`).
+    """
+    wanted = int(lengths["p95"] * rule.get("times", 1) * 1.25) + rule.get("more", 0) + 2
     value = max(rule.get("least", _SHORTEST), -(-wanted // 8) * 8)
     longer = rule.get("longer", "cut")
     about = f"95% of the texts are under about {lengths['p95']} tokens"
+    about += f"; {rule['with']}" if "with" in rule else ""
     if context is not None and context < min(value, rule["most"]):
         return Setting(context, f"{about}, but the model reads at most {context:,}; longer ones are {longer}")
     if value > rule["most"]:

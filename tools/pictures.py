@@ -43,6 +43,13 @@ _HARDWARE = {
     "problems": [],
 }
 
+_ANSWERS = (
+    ("When do you open?", "We open at nine in the morning, on Sundays at eleven."),
+    ("Do you have rooms?", "Yes, three of them, each with a view of the harbour."),
+    ("How do I get there?", "Take the tram to the harbour and walk along the pier."),
+    ("Are dogs allowed?", "Of course, as long as they get along with our cat."),
+)
+
 
 class _Photographer:
     """Presses keys, waits for words, and exports what is on the screen."""
@@ -127,6 +134,37 @@ async def _wizard(person: _Photographer) -> None:
     await person.see("What next?")
     await person.press("space", "up", "space", "c")
     await person.take("overlay", "2 runs", "A ")
+    await person.press("escape")
+    await _chat(person)
+
+
+async def _chat(person: _Photographer) -> None:
+    """A language model of random weights that has learned a few answers by heart, at home as the newest run."""
+    from forge_tui.planning import Request, plan_run
+    from forge_tui.runs import store
+
+    data = Path("opening_hours.jsonl")
+    rows = [
+        {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]}
+        for asked, said in _ANSWERS * 20
+    ]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    settings = {"max_steps": 300, "eval_steps": 300, "learning_rate": 2e-3, "gradient_accumulation_steps": 1}
+    request = Request(str(data), model="preset:gpt-1m", settings=settings)
+    store.start_run(plan_run(request).spec)
+    await person.see("opening_hours", "What next?")
+    await person.press("home", "enter")
+    await person.see("finished", "100%")
+    await person.press("u")
+    await person.see("ready on")
+    await person.press(*_typed(_ANSWERS[0][0]), "enter")
+    await person.see(_ANSWERS[0][1])
+    await person.press(*_typed(_ANSWERS[1][0]), "ctrl+n")
+    await person.take("chat", _ANSWERS[0][1], "%")
+
+
+def _typed(text: str) -> list[str]:
+    return [{" ": "space", "?": "question_mark"}.get(letter, letter) for letter in text]
 
 
 def _pretend(hardware: Any) -> Callable[..., Any]:

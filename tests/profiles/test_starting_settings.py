@@ -124,8 +124,8 @@ def test_more_rows_take_a_higher_rank_with_twice_the_scale(rows: int, rank: int)
 @pytest.mark.parametrize(
     ("p95", "context", "length", "words"),
     [
-        (41, None, 56, "under about 41 tokens; longer ones are cut"),
-        (3, None, 16, "longer ones are cut"),
+        (41, None, 88, "under about 41 tokens; marks of turns are added; longer ones are cut"),
+        (3, None, 40, "longer ones are cut"),
         (9_000, None, 2048, "longer than 2,048 is cut"),
         (9_000, 1024, 1024, "reads at most 1,024"),
     ],
@@ -134,6 +134,18 @@ def test_the_length_follows_the_data_and_the_model(p95: int, context: int | None
     situation = Situation("text-generation", "lora", strategy="sft", parameters=BILLION, context=context)
     found = starting_settings(situation, data(900, lengths=lengths(p95)))["max_length"]
     assert found.value == length and words in found.reason
+
+
+def test_chats_have_room_for_the_marks_of_turns_and_for_the_tokens_of_a_small_tokenizer() -> None:
+    known, own = (
+        starting_settings(
+            Situation("text-generation", "full", from_scratch=from_scratch, strategy="sft"),
+            data(900, lengths=lengths(40)),
+        )["max_length"]
+        for from_scratch in (False, True)
+    )
+    assert (known.value, own.value) == (88, 136)
+    assert "marks of turns are added" in known.reason and "twice as many" in own.reason
 
 
 def test_source_and_target_have_lengths_of_their_own() -> None:
@@ -155,7 +167,12 @@ def test_every_rule_has_a_reason_and_a_source(path: Path) -> None:
         assert set() not in earlier, f"{rule['setting']}: a rule without conditions hides this one: {rule}"
         earlier.append(set(rule) & CONDITIONS)
     for rule in tables.get("length", ()):
-        assert set(rule) - CONDITIONS - {"least", "longer"} == {"setting", "of", "most", "source"}, rule
+        assert set(rule) - CONDITIONS - {"least", "longer", "times", "more", "with"} == {
+            "setting",
+            "of",
+            "most",
+            "source",
+        }, rule
 
 
 def test_texts_of_taggers_are_read_in_parts_not_cut() -> None:
