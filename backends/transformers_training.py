@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -48,7 +49,10 @@ def load_model(
         base = make_preset(_tokenizer_of_checkpoint(job))
     else:
         base = load_base(job.spec.model, head, config, job.spec.method, dtype, repair)
-    model = tune(base, head, job.spec.method, job.options)
+    options: TransformersOptions = job.options
+    if job.spec.method == "prefix-tuning" and "gradient_checkpointing" not in job.spec.settings:
+        options = replace(options, gradient_checkpointing=False)  # a default is given up, what was asked for refused
+    model = tune(base, head, job.spec.method, options)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     every = model.num_parameters()
     job.events.notice(f"model of {every / 1e6:.2f} million parameters, {trained / 1e6:.2f} million are trained")

@@ -328,6 +328,27 @@ def test_each_method_learns_saves_and_answers(tmp_path: Path, data: Path, base: 
     assert isinstance(answer(files, "Which colour has snow?"), str)
 
 
+def test_prefixes_are_learned_where_nothing_is_said_of_activations(tmp_path: Path, data: Path, base: Path) -> None:
+    import tomllib
+
+    settings = {"max_steps": 2, "eval_steps": 2, "max_length": 48}
+    files = new_run(tmp_path / "run", data, model=str(base), method="prefix-tuning", settings=settings)
+    tables = tomllib.loads(files.spec.read_text())
+    del tables["settings"]["gradient_checkpointing"]
+    files.spec.write_text(tomli_w.dumps(tables))
+    train(files)
+    assert (files.model / "adapter_model.safetensors").exists()
+    asked = new_run(
+        tmp_path / "asked",
+        data,
+        model=str(base),
+        method="prefix-tuning",
+        settings={**settings, "gradient_checkpointing": True},
+    )
+    with pytest.raises(ForgeError, match="prefix-tuning cannot make activations again"):
+        train(asked)
+
+
 def test_an_adapter_goes_on_or_is_made_one_with_its_base(tmp_path: Path, data: Path, base: Path) -> None:
     settings = {"max_steps": 6, "eval_steps": 6, "max_length": 48}
     first = new_run(tmp_path / "first", data, model=str(base), method="lora", settings=settings)
