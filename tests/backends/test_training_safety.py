@@ -298,6 +298,25 @@ def test_every_method_learns_resumes_and_predicts(tmp_path: Path, data: Path, be
     assert right == pytest.approx(report_of(both[1])["metrics"]["accuracy"], abs=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["preset", "lora"])
+def test_added_tokens_are_known_after_a_stop_and_to_predict(tmp_path: Path, data: Path, bert: Path, kind: str) -> None:
+    from transformers import AutoTokenizer
+
+    from backends.text_classification import predict
+
+    model, method = ("preset:tiny-encoder", "full") if kind == "preset" else (bert, "lora")
+    settings = {"max_steps": 8, "eval_steps": 4, "added_tokens": "<A>,<B>"}
+    both = [new_run(tmp_path / name, data, model, method, data, **settings) for name in ("whole", "parted")]
+    train(both[0])
+    train(both[1], stop_at=5)
+    train(both[1], attempt=2)
+    assert losses(both[1]) == pytest.approx(losses(both[0]), abs=1e-5)
+    tokenizer = AutoTokenizer.from_pretrained(both[1].model)
+    assert {"<A>", "<B>"} < set(tokenizer.tokenize("x<A>y<B>z"))
+    said = [next(predict(files.model, iter([{"text": "<A> x <B>"}]))) for files in both]
+    assert said[0]["prediction"] == said[1]["prediction"]
+
+
 def test_added_vectors_leave_less_room_for_the_text(tmp_path: Path, data: Path, bert: Path) -> None:
     """The base has 32 places."""
     files = new_run(tmp_path / "run", data, bert, "prompt-tuning", max_length=64, max_steps=2)
