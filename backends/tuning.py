@@ -112,6 +112,11 @@ def load_base(
             "Give a folder with config.json, model.safetensors and the tokenizer files of one model.",
             folder,
         ) from error
+    for module in model.modules():
+        # On some CPUs bitsandbytes packs the weights when it evaluates and rounds their scales doing so, which a run
+        # that goes on from a checkpoint would not repeat.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     if repair is not None:
         repair(tokenizer, model)
     give_padding(tokenizer, folder)

@@ -202,6 +202,21 @@ def test_qlora_holds_the_network_in_4_bits_and_the_head_whole(folders: Any) -> N
     assert told.bnb_4bit_quant_type == "nf4" and told.bnb_4bit_use_double_quant
 
 
+def test_weights_in_4_bits_keep_their_scales_when_they_are_evaluated(
+    folders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU with bfloat16 in AVX-512 bitsandbytes would pack them, rounding the scales."""
+    import bitsandbytes.nn.modules
+    import torch
+
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: True)
+    base = load_base(str(folders("bert")), CLASSIFIER, LABELS, "qlora")
+    layer = base.model.bert.encoder.layer[0].attention.self.query
+    before = layer.weight.quant_state.absmax.clone()
+    said(base.model.eval(), batch(base.tokenizer, CLASSIFIER))
+    assert torch.equal(layer.weight.quant_state.absmax, before)
+
+
 @pytest.mark.parametrize("name", ["bert", "modernbert", "distilbert", "llama", "t5"])
 def test_the_lowest_layers_can_be_frozen(folders: Any, name: str) -> None:
     head = {"llama": LANGUAGE_MODEL, "t5": SEQ2SEQ}.get(name, CLASSIFIER)
