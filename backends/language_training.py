@@ -11,6 +11,7 @@ from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
 from trl import SFTConfig, SFTTrainer
 
+from backends.added_tokens import writes_through_adapter
 from backends.contract import UsageError
 from backends.job import Job
 from backends.options import LanguageModelOptions
@@ -71,7 +72,8 @@ def as_dataset(rows: Sequence[Row]) -> Dataset:
 def arguments(job: Job, model: Any, rows: int, limit: int, packing: bool) -> SFTConfig:
     """TRL's arguments by the options; nothing of the rows is prepared a second time.
 
-    Logits are made a few at a time, unless Liger's kernels do it. Raises UsageError where these are not installed.
+    Logits are made a few at a time, unless Liger's kernels do it, or the last layer has an adapter, which both would
+    leave out. Raises UsageError for Liger's kernels where they are not installed or there is such an adapter.
     """
     options: LanguageModelOptions = job.options
     if options.use_liger_kernel and importlib.util.find_spec("liger_kernel") is None:
@@ -79,6 +81,13 @@ def arguments(job: Job, model: Any, rows: int, limit: int, packing: bool) -> SFT
             "use_liger_kernel needs a package that is not installed",
             "the kernels are in liger-kernel",
             "Install it: uv pip install liger-kernel; or leave use_liger_kernel out.",
+        )
+    adapted = writes_through_adapter(model)
+    if options.use_liger_kernel and adapted:
+        raise UsageError(
+            "use_liger_kernel does not go with added_tokens and an adapter",
+            "its kernels take the last layer without what the adapter has learned for the new tokens",
+            "Leave use_liger_kernel out, or choose --method full.",
         )
     disable_progress_bar()
     arguments: SFTConfig = training_arguments(
@@ -89,7 +98,7 @@ def arguments(job: Job, model: Any, rows: int, limit: int, packing: bool) -> SFT
         greater_is_better=False,
         gradient_checkpointing=options.gradient_checkpointing and not virtual_tokens(model),
         use_liger_kernel=options.use_liger_kernel,
-        loss_type="nll" if options.use_liger_kernel else "chunked_nll",
+        loss_type="nll" if options.use_liger_kernel or adapted else "chunked_nll",
         torch_compile=options.torch_compile,
         max_length=limit if packing else None,
         packing=packing,

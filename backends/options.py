@@ -105,6 +105,9 @@ class TransformersOptions:
     num_virtual_tokens: int = option(
         20, "learned vectors before the input, for prompt and prefix tuning", unit="tokens", minimum=1, maximum=1_000
     )
+    added_tokens: str | None = option(
+        None, "words of your own that the tokenizer shall never divide, divided by commas: each gets a vector"
+    )
     report_to: str = option(
         "none",
         "a tracker that the curves are also written for, into the folder of the run: none is imported unless asked for",
@@ -345,7 +348,7 @@ def _parse_value(entry: Field[Any], hint: Any, value: Any) -> Any:
     wanted = next(kind for kind in allowed if kind is not NoneType)
     if NoneType in allowed and (value is None or str(value).strip().lower() in ("none", "null", "")):
         return None
-    parsed = convert_value(wanted, value)
+    parsed = convert_value(wanted, ",".join(map(str, value)) if isinstance(value, list) and wanted is str else value)
     choices = entry.metadata.get("choices") or ()
     low, high = entry.metadata.get("minimum"), entry.metadata.get("maximum")
     problem = None

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from transformers import Trainer, TrainingArguments
 
+from backends.added_tokens import named_tokens
 from backends.asked import OneByOne
 from backends.checkpoints import checkpoint_folder
 from backends.contract import DataError
@@ -24,7 +26,17 @@ from backends.options import TransformersOptions
 from backends.registry import lower_is_better
 from backends.trackers import tracker_arguments
 from backends.trainer_events import ForgeCallback
-from backends.tuning import Base, Head, compute_dtype, load_base, put_weights, save_tuned, tune, virtual_tokens
+from backends.tuning import (
+    Base,
+    Head,
+    compute_dtype,
+    load_base,
+    put_weights,
+    save_tuned,
+    tune,
+    virtual_tokens,
+    with_tokens,
+)
 
 PREDICT_BATCH = 64
 
@@ -48,7 +60,15 @@ def load_model(
         base = make_preset(_tokenizer_of_checkpoint(job))
     else:
         base = load_base(job.spec.model, head, config, job.spec.method, dtype, repair)
-    model = tune(base, head, job.spec.method, job.options)
+    options: TransformersOptions = job.options
+    if job.spec.method == "prefix-tuning" and "gradient_checkpointing" not in job.spec.settings:
+        options = replace(options, gradient_checkpointing=False)  # a default is given up, what was asked for refused
+    names = named_tokens(options.added_tokens)
+    if names:
+        base = with_tokens(base, names, job.spec.method, options.freeze_layers is not None)
+        vectors = "their vectors begin as the mean of all" if base.new_tokens else "the model knew all of them"
+        job.events.notice(f"{len(base.new_tokens):,} of {len(names):,} added_tokens are new; {vectors}")
+    model = tune(base, head, job.spec.method, options)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     every = model.num_parameters()
     job.events.notice(f"model of {every / 1e6:.2f} million parameters, {trained / 1e6:.2f} million are trained")

@@ -7,11 +7,12 @@ trained, with `load_finished`. Heads and layers that the base has no weights for
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from backends.added_tokens import add_tokens, embedding_names, make_room, refuse_frozen
 from backends.contract import ForgeError, read_json, write_json
 from backends.options import TransformersOptions
 from backends.registry import method_refusal
@@ -48,11 +49,13 @@ LANGUAGE_MODEL = Head("language model", "AutoModelForCausalLM", "CAUSAL_LM")
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded base: its tokenizer, the model, and the layers of it that the folder has no weights for."""
+    """A loaded base: its tokenizer, the model, the layers of it that the folder has no weights for, and the numbers
+    of the tokens that were added to it."""
 
     tokenizer: Any
     model: Any
     new_layers: tuple[str, ...] = ()
+    new_tokens: tuple[int, ...] = ()
 
 
 def labels_config(classes: tuple[str, ...]) -> dict[str, Any]:
@@ -74,11 +77,13 @@ def load_base(
     method: str = "full",
     dtype: Any = None,
     repair: Callable[[Any, Any], None] | None = None,
+    tokenizer_folder: str | None = None,
 ) -> Base:
     """The base in a local folder, made ready for a method; `config` is what its config must say.
 
     Weights are in 32 bits unless a `dtype` is given, of `qlora` in 4 bits, on the GPU where there is one. A head of
-    another shape is replaced by a new one; `repair` is called with tokenizer and model before either is used. The
+    another shape is replaced by a new one; `repair` is called with tokenizer and model before either is used; the
+    tokenizer is that of `tokenizer_folder` where there is one, and the model has a row for each of its tokens. The
     folder of an adapter gives its base with the adapter, which goes on to learn. Raises ForgeError when the folder
     holds no such model, only pickled weights, or a tokenizer that cannot pad.
     """
@@ -93,7 +98,7 @@ def load_base(
     loading = {**fixed, "use_safetensors": True, "ignore_mismatched_sizes": True, "output_loading_info": True, **wanted}
     kind = getattr(transformers, head.model)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **fixed)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_folder or folder, **fixed)
         if method == "qlora":
             seen, told = kind.from_pretrained(folder, device_map="meta", **loading)
             whole = sorted({*_head_names(seen, head), *_layers(told["missing_keys"])})
@@ -107,12 +112,16 @@ def load_base(
             "Give a folder with config.json, model.safetensors and the tokenizer files of one model.",
             folder,
         ) from error
+    for module in model.modules():
+        # On some CPUs bitsandbytes packs the weights when it evaluates and rounds their scales doing so, which a run
+        # that goes on from a checkpoint would not repeat.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     if repair is not None:
         repair(tokenizer, model)
     give_padding(tokenizer, folder)
     model.config.pad_token_id = tokenizer.pad_token_id
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        model.resize_token_embeddings(len(tokenizer))
+    make_room(tokenizer, model)
     return Base(tokenizer, model, tuple(_layers(told["missing_keys"])))
 
 
@@ -141,7 +150,8 @@ def _continued(
             f"Choose --method {made_by}, or start from its base: --model {base_of(folder)}",
             folder,
         )
-    base = load_base(base_of(folder), head, config, "lora" if method == "full" else method, dtype, repair)
+    method_of_base = "lora" if method == "full" else method
+    base = load_base(base_of(folder), head, config, method_of_base, dtype, repair, _tokenizer_of(folder))
     model = base.model
     if method == "qlora":
         from peft import prepare_model_for_kbit_training
@@ -153,6 +163,11 @@ def _continued(
     whole = adapted.merge_and_unload()
     whole.requires_grad_(True)
     return Base(base.tokenizer, whole)
+
+
+def _tokenizer_of(folder: str) -> str | None:
+    """An adapter's own tokenizer, which may have tokens that its base has not."""
+    return folder if (Path(folder) / "tokenizer_config.json").exists() else None
 
 
 def _require_base(folder: str) -> None:
@@ -243,15 +258,31 @@ def tune(base: Base, head: Head, method: str, options: TransformersOptions) -> A
 
     if method == "qlora":
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return get_peft_model(model, _peft_config(model, head, method, options, base.new_layers))
+    return get_peft_model(model, _peft_config(base, model, head, method, options))
 
 
-def _peft_config(model: Any, head: Head, method: str, options: TransformersOptions, new_layers: tuple[str, ...]) -> Any:
+def with_tokens(base: Base, names: Sequence[str], method: str, freezes: bool = False) -> Base:
+    """A base whose tokenizer has these tokens, and whose model a vector for each; an adapter keeps those it has.
+
+    Raises ForgeError where a method would leave the vectors as they begin.
+    """
+    fresh = [name for name in names if name not in base.tokenizer.get_vocab()]
+    refuse_frozen(fresh, method, freezes)
+    if fresh and hasattr(base.model, "peft_config"):
+        raise ForgeError(
+            "An adapter that goes on takes no further added_tokens",
+            f"it has no vectors for {', '.join(fresh)}",
+            "Start from its base, or choose --method full, which makes one model of both.",
+        )
+    return replace(base, new_tokens=add_tokens(base.tokenizer, base.model, fresh))
+
+
+def _peft_config(base: Base, model: Any, head: Head, method: str, options: TransformersOptions) -> Any:
     from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, TaskType
 
     heads = _head_names(model, head)
     # PEFT trains a module with all that is inside of it; what is inside must not be named again.
-    trained = sorted({*heads, *(each for each in new_layers if each.partition(".")[0] not in heads)})
+    trained = sorted({*heads, *(each for each in base.new_layers if each.partition(".")[0] not in heads)})
     common = {"task_type": TaskType[head.peft], "modules_to_save": trained or None}
     if method in ("lora", "qlora"):
         return LoraConfig(
@@ -263,6 +294,9 @@ def _peft_config(model: Any, head: Head, method: str, options: TransformersOptio
             exclude_modules=sorted({name for each in trained for name in _within(model, each)}) or None,
             use_dora=options.use_dora,
             use_rslora=options.use_rslora,
+            trainable_token_indices={name: list(base.new_tokens) for name in embedding_names(model)}
+            if base.new_tokens
+            else None,
             **common,
         )
     if method == "prompt-tuning":
@@ -407,7 +441,8 @@ def _load_adapted(folder: Path, head: Head, config: Mapping[str, Any] | None, me
     from peft import PeftModel
 
     _require_base(str(folder))
-    return PeftModel.from_pretrained(load_base(base_of(str(folder)), head, config, method, dtype).model, folder)
+    base = load_base(base_of(str(folder)), head, config, method, dtype, tokenizer_folder=_tokenizer_of(str(folder)))
+    return PeftModel.from_pretrained(base.model, folder)
 
 
 def put_weights(model: Any, folder: Path) -> None:

@@ -328,6 +328,52 @@ def test_each_method_learns_saves_and_answers(tmp_path: Path, data: Path, base: 
     assert isinstance(answer(files, "Which colour has snow?"), str)
 
 
+def test_prefixes_are_learned_where_nothing_is_said_of_activations(tmp_path: Path, data: Path, base: Path) -> None:
+    import tomllib
+
+    settings = {"max_steps": 2, "eval_steps": 2, "max_length": 48}
+    files = new_run(tmp_path / "run", data, model=str(base), method="prefix-tuning", settings=settings)
+    tables = tomllib.loads(files.spec.read_text())
+    del tables["settings"]["gradient_checkpointing"]
+    files.spec.write_text(tomli_w.dumps(tables))
+    train(files)
+    assert (files.model / "adapter_model.safetensors").exists()
+    asked = new_run(
+        tmp_path / "asked",
+        data,
+        model=str(base),
+        method="prefix-tuning",
+        settings={**settings, "gradient_checkpointing": True},
+    )
+    with pytest.raises(ForgeError, match="prefix-tuning cannot make activations again"):
+        train(asked)
+
+
+def test_added_tokens_are_read_and_written(tmp_path: Path, base: Path, data: Path) -> None:
+    """The base keeps what is read and what is written apart, and loss is made without its own last layer."""
+    import torch
+
+    from backends.tuning import LANGUAGE_MODEL, load_finished
+
+    settings = {"max_steps": 4, "eval_steps": 4, "max_length": 48, "added_tokens": ["green", "snow"]}
+    both = [
+        new_run(tmp_path / name, data, model=str(base), method="lora", settings=settings)
+        for name in ("whole", "parted")
+    ]
+    train(both[0])
+    train(both[1], stop_at=1)
+    train(both[1], attempt=2)
+    assert values(both[1], "loss") == pytest.approx(values(both[0], "loss"), abs=1e-5)
+    tokenizer, model = load_finished(both[1].model, LANGUAGE_MODEL)
+    numbers = tokenizer.convert_tokens_to_ids(["green", "snow"])
+    assert "2 of 2 added_tokens are new" in notices(both[1])
+    whole = model.merge_and_unload()
+    for layer in (whole.get_input_embeddings(), whole.get_output_embeddings()):
+        one, other = layer.weight[numbers]
+        assert not torch.allclose(one, other, atol=1e-4), "both began as the mean"
+    assert isinstance(answer(both[1], "Which colour has grass?"), str)
+
+
 def test_an_adapter_goes_on_or_is_made_one_with_its_base(tmp_path: Path, data: Path, base: Path) -> None:
     settings = {"max_steps": 6, "eval_steps": 6, "max_length": 48}
     first = new_run(tmp_path / "first", data, model=str(base), method="lora", settings=settings)
@@ -387,6 +433,7 @@ def test_plain_texts_are_learned_from_random_weights(pretrained: RunFiles) -> No
     perplexities = list(values(pretrained, "perplexity").values())
     assert perplexities == sorted(perplexities, reverse=True)
     metrics = report_of(pretrained)["metrics"]
+    assert report_of(pretrained)["memory"]["measured_peak_bytes"] > 10**7
     assert list(metrics) == ["eval_loss", "perplexity", "bits_per_byte", "token_accuracy"]
     assert metrics["eval_loss"] < report_of(pretrained)["baseline"]["eval_loss"] + 1
     assert 0 < metrics["bits_per_byte"] < 8

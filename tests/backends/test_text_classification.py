@@ -201,7 +201,8 @@ def test_the_phases_come_in_order_and_the_end_is_told(scratch: RunFiles) -> None
     report = report_of(scratch)
     assert (end["metrics"], end["baseline"]) == (report["metrics"], report["baseline"])
     assert (scratch.folder / end["model_path"]).is_dir()
-    assert events_of(scratch, "memory")[0]["peak_bytes"] > 1 << 20
+    (memory,) = events_of(scratch, "memory")
+    assert report_of(scratch)["memory"]["measured_peak_bytes"] == memory["peak_bytes"] > 1 << 20
     assert set(losses(scratch)) == set(range(1, 31))
     evaluated = [event for event in events_of(scratch, "metrics") if "eval_loss" in event["values"]]
     assert [event["step"] for event in evaluated] == [10, 20, 30]

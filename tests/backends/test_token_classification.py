@@ -194,6 +194,7 @@ def test_the_phases_come_in_order_and_the_end_is_told(scratch: RunFiles) -> None
     assert phases == ["loading-model", "preparing", "baseline", "training", "evaluating", "saving", "done"]
     (end,) = events_of(scratch, "finished")
     report = report_of(scratch)
+    assert report["memory"]["measured_peak_bytes"] == events_of(scratch, "memory")[-1]["peak_bytes"] > 10**7
     assert (end["metrics"], end["baseline"]) == (report["metrics"], report["baseline"])
     evaluated = [event for event in events_of(scratch, "metrics") if "eval_loss" in event["values"]]
     assert [event["step"] for event in evaluated] == [15, 30, 45]

@@ -29,6 +29,7 @@ from backends.tuning import (
     save_tuned,
     tune,
     virtual_tokens,
+    with_tokens,
 )
 
 OPTIONS = TransformersOptions(lora_r=2, lora_alpha=4, num_virtual_tokens=3)
@@ -201,6 +202,21 @@ def test_qlora_holds_the_network_in_4_bits_and_the_head_whole(folders: Any) -> N
     assert told.bnb_4bit_quant_type == "nf4" and told.bnb_4bit_use_double_quant
 
 
+def test_weights_in_4_bits_keep_their_scales_when_they_are_evaluated(
+    folders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU with bfloat16 in AVX-512 bitsandbytes would pack them, rounding the scales."""
+    import bitsandbytes.nn.modules
+    import torch
+
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: True)
+    base = load_base(str(folders("bert")), CLASSIFIER, LABELS, "qlora")
+    layer = base.model.bert.encoder.layer[0].attention.self.query
+    before = layer.weight.quant_state.absmax.clone()
+    said(base.model.eval(), batch(base.tokenizer, CLASSIFIER))
+    assert torch.equal(layer.weight.quant_state.absmax, before)
+
+
 @pytest.mark.parametrize("name", ["bert", "modernbert", "distilbert", "llama", "t5"])
 def test_the_lowest_layers_can_be_frozen(folders: Any, name: str) -> None:
     head = {"llama": LANGUAGE_MODEL, "t5": SEQ2SEQ}.get(name, CLASSIFIER)
@@ -242,6 +258,74 @@ def test_what_cannot_take_a_prefix_is_refused_with_what_can(folders: Any) -> Non
     with pytest.raises(ForgeError) as refused:
         tune(base, CLASSIFIER, "prefix-tuning", replace(OPTIONS, gradient_checkpointing=True))
     assert "gradient_checkpointing" in refused.value.fix
+
+
+TIED = pytest.param("gpt2", LANGUAGE_MODEL, "lora", id="tied")
+ADDING = [
+    *[("bert", head, method) for head in (CLASSIFIER, TAGGER, ANSWER_FINDER) for method in ("full", "lora")],
+    *[("t5", SEQ2SEQ, "full"), ("t5", SEQ2SEQ, "lora"), ("llama", LANGUAGE_MODEL, "full")],
+    *[("llama", LANGUAGE_MODEL, "lora"), ("llama", LANGUAGE_MODEL, "qlora"), ("bart", SEQ2SEQ, "lora"), TIED],
+]
+
+
+@pytest.mark.parametrize(("name", "head", "method"), ADDING)
+def test_added_tokens_are_whole_learned_and_loaded_again(
+    folders: Any, tmp_path: Path, name: str, head: Head, method: str
+) -> None:
+    import torch
+
+    config = LABELS if head in (CLASSIFIER, TAGGER) else {}
+    base = load_base(str(folders(name)), head, config, method)
+    before = base.model.get_input_embeddings().weight.detach().clone()
+    base = with_tokens(base, ["<Order>", base.tokenizer.convert_ids_to_tokens(9)], method)
+    (order,) = base.new_tokens
+    assert "<Order>" in base.tokenizer.tokenize("two<Order>three")
+    start = base.model.get_input_embeddings().weight.detach().clone()
+    assert torch.allclose(start[order], before.mean(dim=0), atol=1e-6)
+    assert torch.equal(start[: len(before)], before)
+    model = tune(base, head, method, OPTIONS)
+    coded = base.tokenizer(["one <Order> three", "four <Order> six one two"], padding=True, return_tensors="pt")
+    inputs = {**batch(base.tokenizer, head), **{key: coded[key] for key in ("input_ids", "attention_mask")}}
+    if "labels" in inputs and head is not CLASSIFIER:
+        inputs["labels"] = coded["input_ids"] % 3 if head is TAGGER else coded["input_ids"].clone()
+    if "start_positions" in inputs:
+        inputs = {key: value.clamp(max=2) if "positions" in key else value for key, value in inputs.items()}
+    learn(model, inputs)
+    save_tuned(model, base.tokenizer, tmp_path, method)
+    tokenizer, loaded = load_finished(tmp_path, head, config)
+    assert tokenizer.convert_tokens_to_ids("<Order>") == order and "<Order>" in tokenizer.tokenize("x<Order>y")
+    assert torch.allclose(said(loaded, inputs), said(model, inputs), atol=1e-5)
+    read = loaded.get_input_embeddings()(torch.tensor([order, 7]))
+    assert not torch.allclose(read[0], start[order], atol=1e-4), "the vector of the new token was learned"
+    assert method == "full" or torch.allclose(read[1], start[7], atol=1e-6), "and of no other"
+    if method == "lora":
+        whole = loaded.merge_and_unload()
+        assert torch.allclose(said(whole, inputs), said(model, inputs), atol=1e-4), "as one model with its base"
+        if head in (SEQ2SEQ, LANGUAGE_MODEL):
+            written = whole.get_output_embeddings().weight
+            assert not torch.allclose(written[order], written[: len(before)].mean(dim=0), atol=1e-4)
+
+
+def test_added_tokens_are_refused_where_they_would_stay_as_they_begin(folders: Any) -> None:
+    for method, freezes in (("prompt-tuning", False), ("prefix-tuning", False), ("full", True)):
+        base = load_base(str(folders("bert")), CLASSIFIER, LABELS)
+        with pytest.raises(ForgeError) as refused:
+            with_tokens(base, ["<Order>"], method, freezes)
+        assert "added_tokens" in refused.value.what and "lora" in refused.value.fix
+        assert with_tokens(base, [base.tokenizer.convert_ids_to_tokens(9)], method, freezes).new_tokens == (), (
+            "the model knows it"
+        )
+
+
+def test_an_adapter_goes_on_with_the_tokens_it_has(folders: Any, tmp_path: Path) -> None:
+    base = with_tokens(load_base(str(folders("bert")), CLASSIFIER, LABELS), ["<Order>"], "lora")
+    save_tuned(tune(base, CLASSIFIER, "lora", OPTIONS), base.tokenizer, tmp_path, "lora")
+    again = load_base(str(tmp_path), CLASSIFIER, LABELS, "lora")
+    assert with_tokens(again, ["<Order>"], "lora").new_tokens == ()
+    with pytest.raises(ForgeError, match="takes no further added_tokens"):
+        with_tokens(again, ["<Order>", "<Date>"], "lora")
+    whole = load_base(str(tmp_path), CLASSIFIER, LABELS, "full")
+    assert len(with_tokens(whole, ["<Order>", "<Date>"], "full").new_tokens) == 1
 
 
 def test_added_vectors_take_places_of_the_input(folders: Any) -> None:

@@ -562,6 +562,23 @@ def test_a_decoder_that_sorts_writes_labels_and_other_models_have_a_head() -> No
     assert recommended("text-classification", model=find_model("Qwen/Qwen3-8B"), strategy="head").strategy.id == "head"
 
 
+def test_word_vectors_before_a_small_encoder_learn_at_a_higher_rate() -> None:
+    small, large = (
+        replace(find_model("google-bert/bert-base-uncased"), parameters=size) for size in (22_000_000, 10**9)
+    )
+    rates = [
+        recommended("text-classification", model=model, method="prompt-tuning").settings["learning_rate"].value
+        for model in (small, large)
+    ]
+    assert rates == [1e-2, 1e-3]
+
+
+def test_prefixes_of_a_language_model_are_learned_with_its_activations_kept() -> None:
+    found = recommended("text-generation", strategy="sft", method="prefix-tuning")
+    assert found.settings["gradient_checkpointing"].value is False
+    assert "gradient_checkpointing" not in recommended("text-generation", strategy="sft", method="lora").settings
+
+
 def test_a_decoder_that_is_found_sorts_by_words_too(models: Callable[..., None]) -> None:
     models(language_model("a/decoder", BILLION, tasks=("text-generation", "text-classification")))
     found = recommended("text-classification")
