@@ -95,7 +95,7 @@ async def _wizard(person: _Photographer) -> None:
     await person.take("answers", "What should the advice know?")
     await person.press("escape", "enter")
     await person.take("model", "Which model to start from?", "ModernBERT")
-    await person.press("home", "enter")
+    await person.press("home", "down", "enter")
     await person.take("settings", "Are these settings right?")
     await person.press("down", "down", "enter")
     await person.take("setting", "max_steps:")
