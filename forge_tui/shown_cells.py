@@ -62,6 +62,8 @@ def _look(codes: str) -> Look:
 @lru_cache(_LOOKS)
 def _switch(before: Look, after: Look) -> str:
     """From one look to another, in the fewest codes."""
+    if before == after:
+        return ""
     ends = {_ENDS.get(code, "0") for code in before.rest - after.rest}
     begins = after.rest - before.rest
     if "22" in ends:  # of bold and dim at once
@@ -71,7 +73,7 @@ def _switch(before: Look, after: Look) -> str:
     changed = sorted(ends) + sorted(begins)
     changed += [after.colour or "39"] if before.colour != after.colour else []
     changed += [after.ground or "49"] if before.ground != after.ground else []
-    return f"\x1b[{';'.join(changed)}m" if changed else ""
+    return f"\x1b[{';'.join(changed)}m"
 
 
 @lru_cache(_LOOKS)
@@ -116,17 +118,18 @@ class ShownCells:
         self._place, self._look, self._written = None, PLAIN, []
         for y, x, strip in _strips(update):
             row = self._rows.setdefault(y, [])
-            for segment in strip:
-                width = segment.cell_length
-                row.extend([None] * (x + width - len(row)))
+            row.extend([None] * (x + strip.cell_length - len(row)))
+            for number, segment in enumerate(strip):
                 cells = self._cells(segment, console)
-                if cells is None:
-                    self._write_as_it_is(y, x, Strip([segment]).render(console))
-                    row[x : x + width] = [None] * width
-                elif row[x : x + width] != cells:
+                if cells is None:  # what follows moves with it, as far as this strip goes
+                    rest = Strip(list(strip)[number:])
+                    self._write_as_it_is(y, x, rest.render(console))
+                    row[x:] = [None] * (len(row) - x)
+                    break
+                if row[x : x + len(cells)] != cells:
                     self._write(y, x, row, cells)
-                    row[x : x + width] = cells
-                x += width
+                    row[x : x + len(cells)] = cells
+                x += len(cells)
         if self._look != PLAIN:
             self._written.append(RESET)
         return "".join(self._written)

@@ -101,10 +101,14 @@ def test_nothing_is_sent_for_what_is_shown_and_all_once_it_is_forgotten() -> Non
     assert shown.changes(update, CONSOLE) == first
 
 
-def test_characters_of_uncertain_width_do_not_move_what_follows() -> None:
-    """A terminal that gives an emoji one cell or two shows the next word at the place where it belongs."""
-    sent = ShownCells().changes(frame([("👍🏽", None), ("next", None)]), CONSOLE)
-    assert "\x1b[1;3Hnext" in sent
+def test_characters_of_uncertain_width_move_only_what_belongs_to_them() -> None:
+    """A terminal may give an emoji one cell or two: its own line is written on, the next widget at its place."""
+    strips = [Strip([Segment("👍🏽", STYLES[1]), Segment(" yes", None)]), Strip([Segment("next", None)])]
+    shown = ShownCells()
+    update = LayoutUpdate([list(strips)], Region(0, 0, 10, 1))
+    sent = shown.changes(update, CONSOLE)
+    assert sent == f"\x1b[1;1H{strips[0].render(CONSOLE)}\x1b[1;{strips[0].cell_length + 1}Hnext"
+    assert shown.changes(update, CONSOLE) == sent
 
 
 def test_a_part_of_a_line_is_painted_at_its_place() -> None:
