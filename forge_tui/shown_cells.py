@@ -25,7 +25,9 @@ _CODE = re.compile(r"[34]8;(?:2;\d+;\d+;\d+|5;\d+)|\d+")
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
 _OF_LETTERS = {"1", "2", "3"}
 # Textual's styles differ by what they mean to the mouse, too, and a long table has many.
-_LOOKS = 4096
+_LOOKS = 2048
+# Pieces of lines that are kept divided into cells; each takes up to 8 KB.
+_DIVIDED = 256
 # So many blanks take more than erasing them and a move behind them.
 _ERASED = 12
 # Written again, so many cells take no more than a move across them.
@@ -38,10 +40,11 @@ class Look(NamedTuple):
     colour: str = ""
     ground: str = ""
     rest: frozenset[str] = frozenset()
+    is_of_letters: bool = True
 
     def shows_blank_as(self, other: Look) -> bool:
         """Whether a blank looks the same with another look."""
-        return self.ground == other.ground and self.rest - _OF_LETTERS == other.rest - _OF_LETTERS == frozenset()
+        return self.is_of_letters and other.is_of_letters and self.ground == other.ground
 
 
 PLAIN = Look()
@@ -56,7 +59,7 @@ def _look(codes: str) -> Look:
         number = int(code.partition(";")[0])
         is_colour, is_ground = number // 10 in (3, 9), number // 10 in (4, 10)
         found["3" if is_colour else "4" if is_ground else ""].append(code)
-    return Look(";".join(found["3"]), ";".join(found["4"]), frozenset(found[""]))
+    return Look(";".join(found["3"]), ";".join(found["4"]), frozenset(found[""]), _OF_LETTERS.issuperset(found[""]))
 
 
 @lru_cache(_LOOKS)
@@ -105,6 +108,7 @@ class ShownCells:
         self._erases = erases
         self._rows: dict[int, list[Cell | None]] = {}
         self._looks: dict[Style | None, Look | None] = {}
+        self._divided: dict[tuple[str, Style | None], list[Cell] | None] = {}  # lines come again as they scroll
         self._place: tuple[int, int] | None = None
         self._look = PLAIN
         self._written: list[str] = []
@@ -136,7 +140,14 @@ class ShownCells:
 
     def _cells(self, segment: Segment, console: Console) -> list[Cell] | None:
         """The cells of a segment; None where it is not sure how a terminal divides it, or it is more than coloured."""
-        text, style = segment.text, segment.style
+        key = segment.text, segment.style
+        if key not in self._divided:
+            if len(self._divided) >= _DIVIDED:
+                self._divided.clear()
+            self._divided[key] = self._divide(*key, console)
+        return self._divided[key]
+
+    def _divide(self, text: str, style: Style | None, console: Console) -> list[Cell] | None:
         if style in self._looks:
             look = self._looks[style]
         else:
@@ -159,26 +170,35 @@ class ShownCells:
 
     def _write(self, y: int, left: int, row: list[Cell | None], cells: list[Cell]) -> None:
         """Write the cells that are not there."""
-        erased = 0
-        for x, cell in enumerate(cells, left):
-            if row[x] == cell or x < erased:
+        erased, look = 0, self._look
+        place = self._place[1] if self._place is not None and self._place[0] == y else None
+        for x, (old, cell) in enumerate(zip(row[left : left + len(cells)], cells, strict=True), left):
+            if old == cell or x < erased:
                 continue
-            bridge = self._bridge(y, x, left, cells)
-            if bridge is None:
-                self._move(y, x)
-            else:
-                self._written.append(bridge)
-            character, look = cell
-            if not self._suits(cell):
-                self._written.append(_switch(self._look, look))
-                self._look = look
-            blanks = self._blanks(x - left, cells)
+            if place != x:
+                self._place, self._look = None if place is None else (y, place), look
+                self._go(y, x, left, cells)
+                place = x
+            character, wanted = cell
+            if wanted is not look and not (character == " " and wanted.shows_blank_as(look)):
+                self._written.append(_switch(look, wanted))
+                look = wanted
+            blanks = self._blanks(x - left, cells) if character == " " else 0
             if blanks >= _ERASED:
                 self._written.append(f"\x1b[{blanks}X")
-                self._place, erased = (y, x), x + blanks
+                erased = x + blanks
             else:
                 self._written.append(character)
-                self._place = (y, x + 1)
+                place = x + 1
+        self._place, self._look = None if place is None else (y, place), look
+
+    def _go(self, y: int, x: int, left: int, cells: list[Cell]) -> None:
+        """To the next cell to write."""
+        bridge = self._bridge(y, x, left, cells)
+        if bridge is None:
+            self._move(y, x)
+        else:
+            self._written.append(bridge)
 
     def _blanks(self, start: int, cells: list[Cell]) -> int:
         """How many cells from here on can be erased at once."""
