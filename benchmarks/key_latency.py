@@ -84,23 +84,30 @@ class Typist(Painter):
     def answer(self, key: str) -> float:
         """Milliseconds from a key until something visible was painted."""
         self.rest()
-        before = len(self._painted)
+        before, shown = len(self._raw), self.show()
         began = time.monotonic()
         self.press(key)
         while time.monotonic() < began + 10:
             self.read(1)
-            if _ESCAPE.sub(b"", self._painted[before:]).strip():
+            if any(_ESCAPE.sub(b"", piece).strip() for piece in self._raw[before:]):
                 return 1000 * (self.pieces[-1][0] - began)
-        raise SystemExit(f"{key!r} was not answered:\n{_ESCAPE.sub(b'', self._painted[-4000:]).decode()}")
+        raise SystemExit(f"{key!r} was not answered:\n{shown}")
 
     def open(self, key: str, *words: str) -> float:
-        """Milliseconds from a key until these words were painted."""
+        """Milliseconds from a key until these words stand on the screen; they are looked for once all has come."""
         self.rest()
-        self._painted = b""
+        self.show()
+        before = len(self.pieces)
         began = time.monotonic()
         self.press(key)
-        self.wait_for(*words)
-        return 1000 * (self.pieces[-1][0] - began)
+        while time.monotonic() < began + 60:
+            self.rest()
+            for number in range(before, len(self.pieces)):
+                text = self.show(number + 1)
+                if all(word in text for word in words):
+                    return 1000 * (self.pieces[number][0] - began)
+            before = len(self.pieces)
+        raise SystemExit(f"{' '.join(words)} did not come:\n{self.show()}")
 
 
 @dataclass(frozen=True)

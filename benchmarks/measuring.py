@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import pty
-import re
 import select
 import statistics
 import struct
@@ -19,10 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+import pyte
+
 SIZE = "120x40"
 # Each would change what is painted, or make every start compile the program anew.
 _UNWANTED = ("COLUMNS", "LINES", "COLORTERM", "NO_COLOR", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
-_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[PX^_\]].*?(?:\x1b\\|\x07)|[@-Z\\-_])", re.DOTALL)
 
 
 def child_environment(**more: str) -> dict[str, str]:
@@ -58,13 +58,16 @@ def start_on_terminal(
 
 
 class Painter:
-    """A child that paints on a terminal, and what came from it: how many bytes when, and the words."""
+    """A child that paints on a terminal, and what came from it: how many bytes when, and what it shows then."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], size: str = SIZE) -> None:
         self.started = time.monotonic()
         self.child, self._terminal = start_on_terminal(command, size, environment)
         self.pieces: list[tuple[float, int]] = []
-        self._painted = b""
+        self._screen = pyte.Screen(*map(int, size.split("x")))
+        self._stream = pyte.ByteStream(self._screen)
+        self._raw: list[bytes] = []
+        self._shown = 0
 
     def __enter__(self) -> Self:
         return self
@@ -84,21 +87,28 @@ class Painter:
         except OSError:
             return False
         self.pieces.append((time.monotonic(), len(piece)))
-        self._painted += piece
+        self._raw.append(piece)
         return True
 
+    def show(self, pieces: int | None = None) -> str:
+        """What the terminal shows after so many pieces, or after all that came."""
+        until = len(self._raw) if pieces is None else pieces
+        for piece in self._raw[self._shown : until]:
+            self._stream.feed(piece)
+        self._shown = max(self._shown, until)
+        return "\n".join(self._screen.display)
+
     def wait_for(self, *words: str, seconds: float = 60) -> float:
-        """Seconds from the start of the process until all of these words were painted."""
-        wanted = [word.encode() for word in words]
+        """Seconds from the start of the process until all of these words stand on the screen."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             alive = self.read(deadline - time.monotonic())
-            text = _ESCAPE.sub(b"", self._painted)
-            if all(word in text for word in wanted):
+            text = self.show()
+            if all(word in text for word in words):
                 return self.pieces[-1][0] - self.started
             if not alive:
                 break
-        raise SystemExit(f"{' '.join(words)} was not painted:\n{_ESCAPE.sub(b'', self._painted).decode()}")
+        raise SystemExit(f"{' '.join(words)} was not painted:\n{self.show()}")
 
     def watch(self, seconds: float) -> list[tuple[float, int]]:
         """Read for so long and return the pieces that came, with their time from now."""

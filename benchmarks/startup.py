@@ -1,6 +1,6 @@
 """How long the program takes to show itself: python benchmarks/startup.py [--pairs N] [--json]
 
-First paint of the app on a 120x40 terminal, from the start of the process until the list of runs and the keys stand on
+First paint of the app on a 120x40 terminal, from the start of the process until the first screen and its keys stand on
 the screen, against `python -c "import textual.app"`; `forge-tui --help` against `python -c "import typer"`. Also looks
 at what each of these processes imported. Exits 1 when a target is missed.
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 
 from measuring import Figure, Painter, Pairs, against, at_most, child_environment, forge_command, interleave, report
 
-# A word of the list's header and one of the keys at the foot.
-FRAME = ("progress", "quit")
+# The question of the empty list and one of the keys at the foot.
+FRAME = ("What next?", "quit")
 MACHINE_LEARNING = (
     "accelerate", "bitsandbytes", "datasets", "evaluate", "numpy", "pandas", "peft", "pyarrow", "scipy", "sklearn",
     "timm", "torch", "torchvision", "transformers", "trl", "xgboost",

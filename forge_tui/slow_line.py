@@ -8,6 +8,7 @@ may wait between the two. A frame holds only cells that the terminal does not sh
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -29,6 +30,8 @@ from forge_tui.shown_cells import ShownCells
 _QUESTION = "\x1b[6n"
 # So much may be on its way to the terminal while more is painted: a second of the slowest line.
 _BYTES_AHEAD = 1_000
+# Seconds between two looks whether the terminal is still there; most that go send a signal, which ends the app at once.
+_LOOK = 1.0
 # Seconds after which an answer is taken for lost, and those that the end of the app waits for one: after it, the answer
 # would be typed into the shell.
 _LOST, _LAST = 20.0, 5.0
@@ -117,6 +120,13 @@ class SlowLineDriver(LinuxDriver):
         self._tell()
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the terminal is gone: reading from it then returns nothing at once, for ever."""
+        terminal = select.poll()
+        terminal.register(self.fileno, 0)
+        return bool(terminal.poll(0))
+
+    @property
     def _is_free(self) -> bool:
         is_ahead = self._answers and self._sent - self._arrived > _BYTES_AHEAD
         return self._left == self._given and not is_ahead
@@ -187,6 +197,14 @@ class SlowLineApp(App[str]):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._shown = ShownCells(erases_in_colour())
+
+    def on_mount(self) -> None:
+        """Never outlive the terminal."""
+        self.set_interval(_LOOK, self._look_for_terminal)
+
+    def _look_for_terminal(self) -> None:
+        if isinstance(self._driver, SlowLineDriver) and self._driver.is_cut_off:
+            self.exit()
 
     def get_driver_class(self) -> type[LinuxDriver]:
         """The driver that tells when the line is free."""

@@ -79,7 +79,13 @@ class Counter:
     def __exit__(self, *_: object) -> None:
         self.child.kill()
         self.child.wait()
+        if self.terminal >= 0:
+            os.close(self.terminal)
+
+    def cut_off(self) -> None:
+        """The line is gone, and no signal tells of it: nothing here is a session's terminal."""
         os.close(self.terminal)
+        self.terminal = -1
 
     def press(self, key: bytes) -> None:
         """Type."""
@@ -127,6 +133,13 @@ def test_a_terminal_that_answers_late_gets_the_newest_frame(
         app.press(ANSWER)
         seen += read_until(app.terminal, last)
     assert len(seen) < 4 * FRAME_BYTES < KEYS_AHEAD * FRAME_BYTES / 4
+
+
+def test_the_app_ends_with_its_terminal(tmp_path: Path, repository: Path) -> None:
+    with Counter(tmp_path / "count", repository) as app:
+        read_until(app.terminal, b"begun")
+        app.cut_off()
+        app.child.wait(PATIENCE)
 
 
 def test_the_app_is_one_of_these(home: Any) -> None:
