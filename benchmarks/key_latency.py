@@ -29,7 +29,8 @@ POINTS = 100_000
 QUIET_SECONDS = 0.25
 LIMIT_MILLISECONDS = 50.0
 TIMES = 3.0
-_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[PX^_\]].*?(?:\x1b\\|\x07)|[@-Z\\-_])", re.DOTALL)
+# Everything that paints nothing; erasing cells (`X`) does.
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-WYZ\[-~]|[PX^_\]].*?(?:\x1b\\|\x07)|[@-Z\\-_])", re.DOTALL)
 EMPTY = """
 from textual.app import App
 from textual.screen import Screen
