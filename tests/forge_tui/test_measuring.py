@@ -79,7 +79,9 @@ def test_a_text_classifier_is_measured_on_its_longest_rows(
     cli: Callable[..., Any], texts: Path, temporary: Path
 ) -> None:
     pytest.importorskip("transformers")
-    told = cli("plan", "--data", str(texts), "--hardware", "cpu", "--measure", "--json")
+    told = cli(
+        "plan", "--data", str(texts), "--model", "preset:tiny-encoder", "--hardware", "cpu", "--measure", "--json"
+    )
     assert told.code == DONE, told.err
     found = told.json()["measured"]
     assert found["steps"] == 3 and found["rows"] == told.json()["settings"]["per_device_train_batch_size"]["value"]
