@@ -75,7 +75,6 @@ class WizardScreen(QuickScreen, Screen[None]):
     def compose(self) -> ComposeResult:
         yield Line("", id="steps")
         yield QuestionView(id="question")
-        yield WizardWork(self.session)
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -93,8 +92,20 @@ class WizardScreen(QuickScreen, Screen[None]):
 
     @property
     def workshop(self) -> WizardWork:
-        """What works out what the questions need."""
-        return self.query_one(WizardWork)
+        """What works out what the questions need, made when the first of them does."""
+        found = self._work
+        if found is None:
+            found = WizardWork(self.session)
+            self.mount(found)
+        return found
+
+    def _stop(self, *groups: str) -> None:
+        if self._work is not None:
+            self._work.stop(*groups)
+
+    @property
+    def _work(self) -> WizardWork | None:
+        return next(iter(self.query(WizardWork)), None)
 
     @property
     def view(self) -> QuestionView:
@@ -111,7 +122,7 @@ class WizardScreen(QuickScreen, Screen[None]):
         if place.id == "model":
             self.workshop.list_models(self._first_rows)
         else:
-            self.workshop.stop("models")
+            self._stop("models")
         self._show_step(place)
         self.view.show(place.question(self.session), again)
 
@@ -220,7 +231,7 @@ class WizardScreen(QuickScreen, Screen[None]):
 
     def action_back(self) -> None:
         """To the question before; from the first one back to where the wizard was opened."""
-        self.workshop.stop("check", "plan")
+        self._stop("check", "plan")
         closed = self._place.closed
         if closed is not None and closed(self.session):
             self._show(self._at)

@@ -78,7 +78,6 @@ class QuestionView(Area):
         yield Line("", id="why", classes="-wrapped")
         with Area(id="body"):
             with Area(id="answers"):
-                yield Line("", id="header")
                 yield AnswerList(id="options")
             with ScrolledArea(id="told"):
                 yield Static("", id="text", markup=False)
@@ -157,7 +156,12 @@ class QuestionView(Area):
         self._tell()
 
     def _head(self, question: Question) -> None:
-        header = self.query_one("#header", Line)
+        header = next(iter(self.query("#header").results(Line)), None)
+        if header is None:
+            if not (question.header or question.empty):
+                return
+            header = Line("", id="header")
+            self.query_one("#answers").mount(header, before=self.query_one(AnswerList))
         header.set_class(bool(question.empty), "-empty")
         header.show(question.empty or f" {question.header}".rstrip(), layout=bool(question.empty))
         header.display = bool(question.empty or question.header)
