@@ -199,6 +199,12 @@ def figures_of(method: str, found: Sequence[tuple[Side, Side | None]], estimate:
     return figures
 
 
+def told_of(mine: Side, other: Side | None) -> str:
+    """A pair of runs in a line, while others are still to come."""
+    theirs = "it failed" if other is None else f"{other.tokens_per_second:,.0f}"
+    return f"{mine.tokens_per_second:,.0f} tokens/s, plain TRL {theirs}"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -228,6 +234,7 @@ def main() -> None:
                 mine = ours(planned.spec, length) if number % 2 == 0 else None
                 other = plain(data, model, folder / f"{method}-{number}", method, length, options.steps)
                 found.append((mine or ours(planned.spec, length), other))
+                print(f"{method}, pair {number + 1} of {options.pairs}: {told_of(*found[-1])}", file=sys.stderr)
             figures += figures_of(method, found, tensors_bytes(planned), length)
     if options.tiny:
         figures = [Figure(each.name, each.value, each.unit) for each in figures]

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", type=Path, metavar="FILE", help="add the rows to this JSON file")
+    parser.add_argument("--jobs", type=int, default=1, help="cases at once, of up to 2 GiB each (default 1)")
     parser.add_argument("--only", default="", metavar="NAME", help="only cases whose name holds this")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -141,15 +143,16 @@ def main() -> None:
         print(json.dumps(measure(next(each for each in cases() if each.name == options.case))))
         return
     rows, wanted = [], [each for each in chosen() if options.only in each.name]
-    for case in wanted:
-        found = in_own_process(case.name)
-        if found is None:
-            continue
-        row = compare(case, found)
-        rows.append(row)
-        if not options.json:
-            sizes = f"{row['estimate_gib']:>7.2f} {row['measured_gib']:>7.2f} GiB {row['error']:>+7.1%}"
-            print(f"{row['name']:<40} {sizes}  reserved {row['reserved_error']:>+7.1%}", flush=True)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        measured = pool.map(in_own_process, [each.name for each in wanted])
+        for case, found in zip(wanted, measured):
+            if found is None:
+                continue
+            row = compare(case, found)
+            rows.append(row)
+            if not options.json:
+                sizes = f"{row['estimate_gib']:>7.2f} {row['measured_gib']:>7.2f} GiB {row['error']:>+7.1%}"
+                print(f"{row['name']:<40} {sizes}  reserved {row['reserved_error']:>+7.1%}", flush=True)
     if not rows:
         sys.exit("no case could be measured")
     median, under = statistics.median(abs(row["error"]) for row in rows), min(row["error"] for row in rows)
