@@ -104,6 +104,19 @@ _LANGUAGE = {
     "prompt-tuning": replace(_ADAPTED, method="prompt-tuning"),
     "prefix-tuning": replace(_ADAPTED, method="prefix-tuning"),
 }
+# So few words that the layers take the most, as they do where logits are made a few at a time.
+_FEW_WORDS = {
+    "full, autocast, checkpoints": replace(_FULL, autocast=True, checkpointing=True, batch=16),
+    "lora, autocast": replace(_ADAPTED, autocast=True, lora_dropout=0.05),
+    "lora, autocast, checkpoints": replace(_ADAPTED, autocast=True, lora_dropout=0.05, checkpointing=True, batch=16),
+    "lora, no dropout, checkpoints": replace(_ADAPTED, checkpointing=True, batch=16),
+    "lora, q and v, autocast, checkpoints": replace(
+        _ADAPTED, autocast=True, lora_targets=("q", "v"), checkpointing=True, batch=16
+    ),
+    "qlora, checkpoints": replace(
+        _ADAPTED, method="qlora", adapter="bf16", lora_dropout=0.05, checkpointing=True, batch=16
+    ),
+}
 _ENCODED = {
     "full, 32 bits": replace(_FULL, loss="none", batch=8),
     "full, autocast": replace(_FULL, loss="none", autocast=True, batch=8),
@@ -154,6 +167,11 @@ def cases() -> Iterator[Case]:
         shape, more = _SHAPES[architecture]
         for name, setup in setups.items():
             yield Case(f"{architecture}: {name}", shape, setup, more)
+    for architecture in ("llama", "qwen3", "gemma3_text", "gpt2"):
+        shape, more = _SHAPES[architecture]
+        for name, setup in _FEW_WORDS.items():
+            if setup.trains_all or architecture != "gpt2":
+                yield Case(f"{architecture}, few words: {name}", replace(shape, vocab=200), setup, more)
 
 
 def compare(case: Case, run: Callable[[Case], dict[str, int]] = simulate) -> dict[str, Any]:
@@ -195,7 +213,7 @@ def main() -> None:
             print(f"{row['name']:<40} {sizes} {row['error']:>+7.1%}  {row['moment']} / {row['phase']}", flush=True)
     sizes_of = sorted(abs(row["error"]) for row in rows)
     median, worst = statistics.median(sizes_of), sizes_of[-1]
-    architectures = len({row["name"].partition(":")[0] for row in rows})
+    architectures = len({row["name"].partition(":")[0].partition(",")[0] for row in rows})
     if options.json:
         print(json.dumps({"median_error": median, "worst_error": worst, "rows": rows}, indent=2))
     else:

@@ -269,9 +269,6 @@ def simulate(case: Case) -> dict[str, int]:
         peak = Peak()
         for each in (*model.parameters(), *model.buffers()):
             peak.add(each)
-        for name, each in model.named_parameters():
-            if "relative_attention_bias" in name:  # only CUDA has a fused kernel that gives these their gradient
-                each.requires_grad_(False)
         learning = [each for each in model.parameters() if each.requires_grad]
         optimizer = torch.optim.AdamW(learning, fused=True)
         with peak:

@@ -1,6 +1,7 @@
 """The memory of one process on one GPU while it trains: the largest moment of a step, part by part, without torch.
 
     state     weights, further models, adapter, optimizer: there all the time
+    forward   + all that the layers kept + what the last adapter works with  the end of the layers
     loss      + all that the layers kept + logits                            the end of the forward pass
     backward  + gradients so far + what the layers before this one kept      the start and the end of each stack
     words     + all gradients + the gradient of the word embeddings           the end of the backward pass
@@ -17,7 +18,15 @@ import math
 from dataclasses import dataclass, fields
 
 from profiles.catalog import Shape
-from profiles.memory_blocks import crossed_bytes, kept_bytes, targets
+from profiles.memory_blocks import (
+    around_activation_bytes,
+    crossed_bytes,
+    down_adapter_bytes,
+    feed_forward_bytes,
+    is_unfused,
+    kept_bytes,
+    targets,
+)
 from profiles.memory_stacks import Network, Stack, network_of
 from profiles.training_setup import OPTIMIZER_BYTES, OPTIMIZER_COPIES, PROMPTS, Training
 
@@ -26,10 +35,11 @@ GIB, MIB = 2**30, 2**20
 # The CUDA context and the kernels that are loaded when they are first used (CUDA 11.7 and later; before, all were
 # loaded at once and took twice as much): 0.4 to 0.6 GiB, by GPU and driver.
 CONTEXT_BYTES = GIB // 2
-# cuBLAS keeps 8 MiB to work in, on compute capability 9.0 32 MiB (PyTorch, CUBLAS_WORKSPACE_CONFIG); the caching
+# cuBLAS keeps 8 MiB to work in for each thread that calls it, on compute capability 9.0 32 MiB (PyTorch,
+# CUBLAS_WORKSPACE_CONFIG); the forward and the backward pass are two threads, as measured on an H100. The caching
 # allocator holds blocks of 2 MiB and of 20 MiB that are not full (PyTorch, CUDACachingAllocator): 2% of what is asked
 # for, from the published rows that were measured as reserved.
-CUBLAS_BYTES, ALLOCATOR_SHARE = 32 * MIB, 0.02
+CUBLAS_BYTES, ALLOCATOR_SHARE = 2 * 32 * MIB, 0.02
 # NF4: a scale for each 64 weights, of 4 bytes, or of one with 4 bytes for each 256 scales (Dettmers et al. 2023, 3).
 _NF4, _NF4_DOUBLE = 0.5 + 4 / 64, 0.5 + 1 / 64 + 4 / (64 * 256)
 _CHUNK = 256  # tokens whose logits TRL 1.12 makes at a time
@@ -38,6 +48,7 @@ _CHUNK_BYTES = 20.0
 # Scores of pairs that are alive at once in the backward pass of attention without a kernel: those of the softmax's
 # input and output, and of dropout.
 _EAGER_COPIES = 3
+_UNFUSED_BYTES = 2 * 4  # the same where PyTorch's attention has no kernel: of the softmax's input and output
 
 
 @dataclass(frozen=True)
@@ -226,6 +237,9 @@ def _moments(network: Network, setup: Training, state: _State) -> dict[str, dict
         }
     }
     done = float(network.vocab * network.hidden * each) if setup.trains_all and network.answered else 0.0
+    for stack in network.stacks[-1:] if not setup.checkpointing else ():
+        entering, _ = down_adapter_bytes(stack.block, setup)
+        moments["forward"] = {"gradients": held, "activations": everything, "workspace": stack.tokens * entering}
     for number in reversed(range(len(network.stacks))):
         stack = network.stacks[number]
         before = sum(kept[:number]) + network.front_bytes
@@ -289,10 +303,17 @@ def working_bytes(stack: Stack, setup: Training) -> float:
     casts = "down" in targets(block, setup) and not setup.autocast and setup.adapter_bytes != a
     widest = width * (4 if casts else a)  # the gradient of what enters the last matrix, for an adapter in 32 bits
     work = stack.tokens * (widest + 2 * a * block.hidden)
+    if not block.experts:
+        _, adapting = down_adapter_bytes(block, setup)
+        streams = 10 if adapting else a  # gradients of the stream: PEFT has further ones in 32 bits
+        work = max(work, stack.tokens * (max(around_activation_bytes(block, setup), adapting) + streams * block.hidden))
     if setup.method == "qlora":
         work += max((math.prod(sides) for sides in block.matrices.values()), default=0) * a
     if setup.attention == "eager" or block.traits.eager is not None:
         work += _EAGER_COPIES * stack.tokens * stack.keys * block.heads * a
+    elif is_unfused(block, setup):
+        scores = _UNFUSED_BYTES * stack.keys * block.heads
+        work = max(work, stack.tokens * (scores - feed_forward_bytes(block, setup)))  # which is done with by then
     return work
 
 

@@ -22,7 +22,8 @@ class Traits:
     unit of the feed-forward layer before what enters its last matrix. masks: dropouts on the stream, a byte each;
     inner_mask: one inside the feed-forward layer. rotated: queries and keys are kept beside the fused matrix they come
     from; copied: attention's result is kept twice, as heads and as rows. fused: one matrix gives queries, keys and
-    values. eager: no fused attention exists, and the numbers kept for each pair of tokens.
+    values. eager: no fused attention exists, and the numbers kept for each pair of tokens. biased: a bias is
+    added to the scores, which no fused kernel does where it learns (measured: T5 on an H100, PyTorch 2.11).
     """
 
     norm: str = "layer"
@@ -35,6 +36,7 @@ class Traits:
     head_norm: bool = False
     fused: bool = False
     eager: float | None = None
+    biased: bool = False
 
 
 _LLAMA = Traits(norm="rms", inner=3)
@@ -61,8 +63,8 @@ TRAITS: Mapping[str, Traits] = MappingProxyType(
         "distilbert": Traits(masks=1),
         "deberta-v2": Traits(masks=2, eager=4.0),
         "modernbert": Traits(inner=3, rotated=True, fused=True),
-        "t5": Traits(norm="t5", masks=2, inner_mask=True),
-        "mt5": Traits(norm="t5", inner=6, masks=2, inner_mask=True),
+        "t5": Traits(norm="t5", masks=2, inner_mask=True, biased=True),
+        "mt5": Traits(norm="t5", inner=6, masks=2, inner_mask=True, biased=True),
         **dict.fromkeys(("bart", "mbart", "marian", "pegasus", "m2m_100"), _BERT),
         "whisper": Traits(copied=True),
         "wav2vec2": Traits(masks=2, inner_mask=True),
@@ -102,7 +104,9 @@ class Block:
 
 def kept_bytes(block: Block, setup: Training, keys: int) -> float:
     """Bytes that one token leaves in one layer; `keys` is how many tokens it attends to."""
-    return _norms(block, setup) + _attention(block, setup, keys) + _feed_forward(block, setup) + _other(block, setup)
+    return (
+        _norms(block, setup) + _attention(block, setup, keys) + feed_forward_bytes(block, setup) + _other(block, setup)
+    )
 
 
 def crossed_bytes(block: Block, setup: Training) -> float:
@@ -160,6 +164,31 @@ def _adapter_input(width: int, setup: Training) -> float:
     return (2 if setup.autocast else setup.adapter_bytes) * width
 
 
+def down_adapter_bytes(block: Block, setup: Training) -> tuple[float, float]:
+    """What the adapter of a feed-forward layer's last matrix works with for each token: forward, and backward.
+
+    PEFT casts what enters to 32 bits, dropout makes another such copy, autocast one of 16 bits; the backward pass has a
+    gradient for each. A copy that is kept anyway is none of the forward pass.
+    """
+    if "down" not in targets(block, setup) or block.experts or not _casts(setup):
+        return 0.0, 0.0
+    dropped = 4 if setup.lora_dropout else 0
+    if setup.autocast:
+        return (6.0 + dropped) * block.inner, (6.0 + dropped) * block.inner
+    return float(dropped * block.inner), (4.0 + dropped / 2) * block.inner
+
+
+def around_activation_bytes(block: Block, setup: Training) -> float:
+    """What the gradients around a feed-forward layer's activation function take for each token.
+
+    That of its product, and of what each of the matrices before it made; what entered the last matrix is no longer
+    needed by then, if it was kept for the gradient of its weights or its adapter's.
+    """
+    a = setup.activation_bytes
+    gone = a if setup.trains_all else _adapter_input(1, setup) if "down" in targets(block, setup) else 0
+    return float((3 if block.gated else 2) * a - gone) * block.inner
+
+
 def _attention(block: Block, setup: Training, keys: int) -> float:
     """Queries, keys, values, the result and the log of the sum of each row; where no kernel is fused, the scores."""
     a, traits, adapted = setup.activation_bytes, block.traits, targets(block, setup)
@@ -168,7 +197,11 @@ def _attention(block: Block, setup: Training, keys: int) -> float:
     masked = setup.padded or setup.method == "prefix-tuning"
     # A mask, or scores that are written out, need keys and values repeated for each query head.
     width = block.queries if masked or eager else block.keys
-    kept += a * (2 * block.queries + 2 * width) + 4 * block.heads
+    if is_unfused(block, setup):  # PyTorch does it in 32 bits
+        kept += a * block.queries + 4 * (block.queries + 2 * width)
+        kept += block.heads * keys * (9 if setup.dropout else 4)
+    else:
+        kept += a * (2 * block.queries + 2 * width) + 4 * block.heads
     kept += a * (block.queries + block.keys) if traits.rotated else 0
     kept += a * block.queries if traits.copied and (setup.trains_all or "o" in adapted) else 0
     if traits.head_norm:
@@ -186,6 +219,11 @@ def _attention(block: Block, setup: Training, keys: int) -> float:
     return kept
 
 
+def is_unfused(block: Block, setup: Training) -> bool:
+    """Whether PyTorch's attention writes out the scores for want of a kernel."""
+    return block.traits.biased and setup.trains_all and setup.attention != "eager"
+
+
 def _score_bytes(block: Block, setup: Training) -> float:
     """Bytes for each pair of tokens and head: the softmax, and dropout's mask and result. CUDA's autocast runs the
     softmax in 32 bits (PyTorch, list of operations of autocast)."""
@@ -197,7 +235,8 @@ def _score_bytes(block: Block, setup: Training) -> float:
     return (10 if setup.autocast else 2 * a) + (1 if setup.dropout else 0)
 
 
-def _feed_forward(block: Block, setup: Training) -> float:
+def feed_forward_bytes(block: Block, setup: Training) -> float:
+    """What one token leaves in a feed-forward layer."""
     a, adapted = setup.activation_bytes, targets(block, setup)
     inner = block.traits.inner - (1 if setup.fused_kernels and block.gated else 0)
     each: float = inner * a + (1 if block.traits.inner_mask and setup.dropout else 0)

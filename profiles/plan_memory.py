@@ -144,6 +144,7 @@ def _weights_only(model: Model, setup: Training, free_bytes: int | None) -> Plan
 
 
 _MOMENTS: Mapping[str, str] = {
+    "forward": "in the forward pass",
     "loss": "at the end of the forward pass",
     "backward": "in the backward pass",
     "words": "at the end of the backward pass",

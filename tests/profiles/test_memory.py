@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from profiles.catalog import Model, Shape, catalog
+from profiles.catalog import Model, Shape, catalog, find_model
 from profiles.memory import GIB, MemoryEstimate, estimate_memory, optimizer_bytes
 from profiles.memory_margin import family_of, margin_of
 from profiles.memory_stacks import network_of, picture_tokens
 from profiles.parameter_counts import count_parameters
+from profiles.trainer_setups import trainer_setup
 from profiles.training_setup import OPTIMIZERS, Training
 
 LLAMA = Shape("llama", 32, 4096, 11008, 32, 32, 128, 32_000, False)
@@ -51,6 +52,17 @@ def test_state_of_full_training_is_what_the_literature_says() -> None:
     state = found.components.weights + found.components.gradients + found.components.optimizer
     assert state == pytest.approx(16 * parameters, rel=0.02)  # Rajbhandari et al. 2020: with Adam 16 bytes a parameter
     assert found.learning == found.parameters == parameters
+
+
+@pytest.mark.parametrize(("method", "measured"), [("full", 25_705_708_032), ("lora", 12_616_885_760)])
+def test_runs_of_a_billion_parameters_on_an_h100(method: str, measured: int) -> None:
+    """`benchmarks/gpu_language.py`, 16 rows of 2,048 tokens, torch 2.11: `torch.cuda.max_memory_allocated`."""
+    model = find_model("meta-llama/Llama-3.2-1B")
+    settings = {"max_length": 2048, "per_device_train_batch_size": 16, "lora_r": 8, "lora_dropout": 0.05}
+    setup = trainer_setup(model, method, settings, True, "text-generation", "sft")
+    assert model.shape is not None
+    found = estimate_memory(model.shape, setup)
+    assert found is not None and 0 <= found.allocated_bytes / measured - 1 < 0.05
 
 
 @pytest.mark.parametrize(("double", "bits"), [(True, 4.127), (False, 4.5)])

@@ -13,7 +13,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("case", ["llama: full, 16 bits", "distilbert: full, autocast", "qwen3: lora, q and v"])
+@pytest.mark.parametrize(
+    "case",
+    ["llama: full, 16 bits", "distilbert: full, autocast", "qwen3: lora, q and v", "llama, few words: lora, autocast"],
+)
 def test_the_estimate_is_near_what_is_kept(repository: Path, case: str) -> None:
     pytest.importorskip("peft")
     command = [sys.executable, str(repository / "benchmarks" / "memory_simulated.py"), "--json", "--only", case]
