@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from backends.contract import DatasetProfile
@@ -19,7 +19,8 @@ from profiles.trainer_setups import trainer_setup
 from profiles.training_setup import Training
 
 _BATCH, _PASSES = "per_device_train_batch_size", "gradient_accumulation_steps"
-_CHECKPOINTING = "gradient_checkpointing"
+_CHECKPOINTING, _LENGTH = "gradient_checkpointing", "max_length"
+_BUSY_TOKENS = 8192  # at once: with more a large GPU is hardly quicker (a rule of thumb)
 _SMALLER_MODELS = 40
 # Their vectors are handed from layer to layer as a cache, which making activations again switches off.
 _NEVER_CHECKPOINTED = ("prompt-tuning", "prefix-tuning")
@@ -75,7 +76,7 @@ def fitted_settings(
     """
     memory = memory_of_plan(found, settings, data, device)
     if _CHECKPOINTING not in chosen and found.model.kind != "trees" and _setup(found, settings, device).checkpointing:
-        settings, memory = _keeping_activations(found, settings, memory, data, device)
+        settings, memory = _keeping_activations(found, settings, chosen, memory, data, device)
     batch = settings.get(_BATCH)
     if memory.verdict in (FITS, None) or batch is None or _BATCH in chosen or memory.largest_batch is None:
         return dict(settings), memory
@@ -85,22 +86,36 @@ def fitted_settings(
         rows *= 2
     if rows >= wanted:
         return dict(settings), memory
-    fitted = dict(settings)
     why = (
         f"as many at once as fit the memory of {device.name}" if memory.largest_batch else "as little memory as can be"
     )
-    fitted[_BATCH] = Setting(rows, f"{why}, instead of {wanted}")
+    fitted = _with_rows(settings, rows, f"{why}, instead of {wanted}", chosen)
+    return fitted, memory_of_plan(found, fitted, data, device)
+
+
+def _with_rows(settings: Mapping[str, Setting], rows: int, why: str, chosen: Collection[str]) -> dict[str, Setting]:
+    """The settings with so many rows at once; a step is still made of as many in all, if that was not chosen."""
+    wanted = int(settings[_BATCH].value)
+    fitted = {**settings, _BATCH: Setting(rows, why)}
     if _PASSES not in chosen:
         before = int(settings[_PASSES].value) if _PASSES in settings else 1
         passes = -(-before * wanted // rows)
         fitted[_PASSES] = Setting(passes, f"so that a step is still made of {passes * rows} rows")
-    return fitted, memory_of_plan(found, fitted, data, device)
+    return fitted
 
 
 def _keeping_activations(
-    found: Recommendation, settings: Mapping[str, Setting], memory: PlanMemory, data: DatasetProfile, device: Device
+    found: Recommendation,
+    settings: Mapping[str, Setting],
+    chosen: Collection[str],
+    memory: PlanMemory,
+    data: DatasetProfile,
+    device: Device,
 ) -> tuple[Mapping[str, Setting], PlanMemory]:
-    """The settings without gradient checkpointing where that fits; else with it, and what would be needed without."""
+    """The settings without gradient checkpointing where that fits; else with it, and what would be needed without.
+
+    Fewer rows at once may make it fit, as long as they are enough to keep the device busy.
+    """
     kept = Setting(False, "there is memory to keep the activations: a quarter less time (Chen et al. 2016)")
     with_kept = {**settings, _CHECKPOINTING: kept}
     without = memory_of_plan(found, with_kept, data, device)
@@ -108,8 +123,24 @@ def _keeping_activations(
         return with_kept, without
     if without.safe_bytes is None or device.free_bytes is None or found.method.id in _NEVER_CHECKPOINTED:
         return settings, memory
+    for rows in _fewer_rows(settings, chosen):
+        why = f"so few that activations can be kept, and still {_BUSY_TOKENS:,} tokens at once"
+        fewer = _with_rows(with_kept, rows, why, chosen)
+        of_fewer = memory_of_plan(found, fewer, data, device)
+        if of_fewer.verdict == FITS:
+            return fewer, of_fewer
     needed = f"it would take {gib(without.safe_bytes)} to keep the activations, {gib(device.free_bytes)} are free"
     return {**settings, _CHECKPOINTING: Setting(True, f"{needed} (Chen et al. 2016)")}, memory
+
+
+def _fewer_rows(settings: Mapping[str, Setting], chosen: Collection[str]) -> Iterator[int]:
+    """Halves of the rows at once, and halves of these, that a device still has enough to do with."""
+    if _BATCH not in settings or _LENGTH not in settings or _BATCH in chosen or _PASSES in chosen:
+        return
+    rows, length = int(settings[_BATCH].value) // 2, int(settings[_LENGTH].value)
+    while rows * length >= _BUSY_TOKENS:
+        yield rows
+        rows //= 2
 
 
 def as_alternative(found: Recommendation, change: Change) -> Alternative:

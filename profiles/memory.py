@@ -302,7 +302,7 @@ def working_bytes(stack: Stack, setup: Training) -> float:
     width = max(1, block.experts) * block.inner
     casts = "down" in targets(block, setup) and not setup.autocast and setup.adapter_bytes != a
     widest = width * (4 if casts else a)  # the gradient of what enters the last matrix, for an adapter in 32 bits
-    work = stack.tokens * (widest + 2 * a * block.hidden)
+    work: float = stack.tokens * (widest + 2 * a * block.hidden)
     if not block.experts:
         _, adapting = down_adapter_bytes(block, setup)
         streams = 10 if adapting else a  # gradients of the stream: PEFT has further ones in 32 bits

@@ -73,6 +73,22 @@ def test_activations_are_kept_where_there_is_memory_for_them(answers: Path) -> N
     assert own.settings["gradient_checkpointing"].value is True
 
 
+def test_fewer_rows_at_once_let_activations_be_kept(answers: Path) -> None:
+    lengths = {"max_length": 2048}
+    asked = Request(str(answers), task="text-generation", model="Qwen/Qwen3-1.7B", method="full", settings=lengths)
+    plan = make_plan(asked, gpu(80))
+    rows, passes, again = (
+        plan.settings[name].value
+        for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing")
+    )
+    assert again is False and plan.memory.verdict == "fits"
+    assert rows * 2048 >= 8192 and rows * passes == 16 and rows < 16
+    mine = {**lengths, "per_device_train_batch_size": 16}
+    chosen = make_plan(Request(**{**vars(asked), "settings": mine}), gpu(80))
+    assert chosen.settings["per_device_train_batch_size"].value == 16
+    assert chosen.settings["gradient_checkpointing"].value is True
+
+
 def test_virtual_tokens_are_never_planned_with_activations_made_again(answers: Path) -> None:
     asked = Request(str(answers), task="text-generation", model="Qwen/Qwen3-1.7B", method="prefix-tuning")
     for free in (80, 6):
