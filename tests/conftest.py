@@ -29,6 +29,9 @@ for ignored in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL)
 
+# Everywhere the same: scores and losses of a GPU differ, and its memory may be somebody's.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 gc.set_threshold(100_000, 20, 50)  # as the command line does
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -45,7 +45,6 @@ ROLES: dict[str, dict[str, str]] = {
 @pytest.fixture(scope="module", autouse=True)
 def one_cpu_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
         patch.setenv("HF_HUB_OFFLINE", "1")
         import torch
 

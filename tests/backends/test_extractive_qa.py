@@ -36,7 +36,6 @@ Rows = list[dict[str, Any]]
 def one_cpu_thread() -> Iterator[None]:
     """On CPU, where results repeat exactly; with one thread, which for models this small is the quickest."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
         patch.setenv("HF_HUB_OFFLINE", "1")
         import torch
 

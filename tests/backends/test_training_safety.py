@@ -36,7 +36,6 @@ WORDS = {"praise": "great lovely superb fine happy", "blame": "awful broken poor
 @pytest.fixture(scope="module", autouse=True)
 def one_cpu_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
         patch.setenv("HF_HUB_OFFLINE", "1")
         import torch
 
