@@ -11,7 +11,7 @@ from typing import Any
 from backends.contract import ForgeError, UsageError, nearest, read_json, write_json
 from backends.encoders import train_tokenizer
 from backends.job import Job
-from backends.options import Seq2SeqOptions
+from backends.options.writing import Seq2SeqOptions
 from backends.transformers_training import load_model
 from backends.tuning import SEQ2SEQ, Base, load_finished, virtual_tokens
 

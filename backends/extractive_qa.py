@@ -26,7 +26,7 @@ from backends.encoders import encoder_preset
 from backends.formats.values import as_text
 from backends.held_out import HeldOut, as_held_out, worst
 from backends.job import Job
-from backends.options import ExtractiveQaOptions
+from backends.options.marking import ExtractiveQaOptions
 from backends.reporting import finish
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
 from backends.transformers_training import (

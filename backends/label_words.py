@@ -25,7 +25,7 @@ from backends.job import Job
 from backends.label_scores import LabelWords, label_scores, logits_at, read_label_words, spelled, words_of
 from backends.labelled_texts import Scorer, asked_texts, pooled, read_rows, sides, simple_baselines, texts_of
 from backends.long_texts import Coded, read_texts
-from backends.options import LabelWordsOptions
+from backends.options.sorting import LabelWordsOptions
 from backends.reporting import finish
 from backends.text_targets import OneClass
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback

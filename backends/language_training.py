@@ -14,7 +14,7 @@ from trl import SFTConfig, SFTTrainer
 from backends.added_tokens import writes_through_adapter
 from backends.contract import UsageError
 from backends.job import Job
-from backends.options import LanguageModelOptions
+from backends.options.language import LanguageModelOptions
 from backends.token_models import loss_scores, token_models
 from backends.trainer_events import ForgeCallback
 from backends.transformers_training import training_arguments

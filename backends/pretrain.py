@@ -29,7 +29,8 @@ from backends.language_training import (
     quiet_scores,
     score_baselines,
 )
-from backends.options import PreparationOptions, PretrainingOptions, parse_settings
+from backends.options import PreparationOptions, parse_settings
+from backends.options.language import PretrainingOptions
 from backends.reporting import finish
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback
 from backends.transformers_training import save_model, train_to_end, training_details, usable_length

@@ -10,16 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from backends.contract import UsageError, nearest
-from backends.options import (
-    ExtractiveQaOptions,
-    FineTuningOptions,
-    LabelWordsOptions,
-    PretrainingOptions,
-    Seq2SeqOptions,
-    TabularOptions,
-    TextClassificationOptions,
-    TokenClassificationOptions,
-)
+from backends.options import options_class
 
 
 @dataclass(frozen=True)
@@ -247,12 +238,13 @@ TASK_DATA: tuple[TaskData, ...] = (
 class Way:
     """One of several ways to train a task: a strategy with a backend, settings and metrics of its own.
 
-    `models` are the presets it can start from, the first of them where none is named; empty: those of the task.
+    `settings` names the class of its options. `models` are the presets it can start from, the first of them where none
+    is named; empty: those of the task.
     """
 
     strategy: str
     module: str
-    options: type
+    settings: str
     metrics: tuple[str, ...]
     models: tuple[str, ...] = ()
 
@@ -262,13 +254,13 @@ class Task:
     """A task that trains: its data, its backend, its models and metrics.
 
     From random weights little is learned: where it takes a folder with a pretrained model, a preset is only taken by
-    name. Where it has several `ways`, module, options, models and metrics are those of its `strategy`, the first way
+    name. Where it has several `ways`, module, settings, models and metrics are those of its `strategy`, the first way
     unless another was asked for.
     """
 
     data: TaskData
     module: str
-    options: type
+    settings: str
     methods: tuple[str, ...]
     models: tuple[str, ...]
     default_model: str
@@ -288,7 +280,7 @@ class Task:
                 return replace(
                     self,
                     module=way.module,
-                    options=way.options,
+                    settings=way.settings,
                     metrics=way.metrics,
                     strategy=way.strategy,
                     models=models,
@@ -300,6 +292,11 @@ class Task:
             f"it trains it by {known}",
             f"Choose one of these: --strategy {self.ways[0].strategy}",
         )
+
+    @cached_property
+    def options(self) -> type:
+        """The class of its settings."""
+        return options_class(self.settings)
 
     @property
     def id(self) -> str:
@@ -385,7 +382,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("tabular-classification"),
         module="backends.tabular",
-        options=TabularOptions,
+        settings="tables.TabularOptions",
         methods=("full",),
         models=("preset:xgboost",),
         default_model="preset:xgboost",
@@ -395,7 +392,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("tabular-regression"),
         module="backends.tabular",
-        options=TabularOptions,
+        settings="tables.TabularOptions",
         methods=("full",),
         models=("preset:xgboost",),
         default_model="preset:xgboost",
@@ -405,7 +402,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("text-classification"),
         module="backends.text_classification",
-        options=TextClassificationOptions,
+        settings="sorting.TextClassificationOptions",
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder", *_DECODERS),
         default_model="preset:tiny-encoder",
@@ -415,17 +412,17 @@ TASKS: tuple[Task, ...] = (
             Way(
                 "head",
                 "backends.text_classification",
-                TextClassificationOptions,
+                "sorting.TextClassificationOptions",
                 _CLASS_METRICS,
                 ("preset:tiny-encoder",),
             ),
-            Way("label-words", "backends.label_words", LabelWordsOptions, _CLASS_METRICS, _DECODERS),
+            Way("label-words", "backends.label_words", "sorting.LabelWordsOptions", _CLASS_METRICS, _DECODERS),
         ),
     ),
     Task(
         data=find_data("sentence-pair-classification"),
         module="backends.text_classification",
-        options=TextClassificationOptions,
+        settings="sorting.TextClassificationOptions",
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
@@ -435,7 +432,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("text-regression"),
         module="backends.text_classification",
-        options=TextClassificationOptions,
+        settings="sorting.TextClassificationOptions",
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
@@ -445,7 +442,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("token-classification"),
         module="backends.token_classification",
-        options=TokenClassificationOptions,
+        settings="marking.TokenClassificationOptions",
         methods=("full", "lora", "qlora", "prefix-tuning"),  # words before the input would shift the tags
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
@@ -455,7 +452,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("summarization"),
         module="backends.seq2seq",
-        options=Seq2SeqOptions,
+        settings="writing.Seq2SeqOptions",
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder-decoder",),
         default_model="preset:tiny-encoder-decoder",
@@ -465,7 +462,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("translation"),
         module="backends.seq2seq",
-        options=Seq2SeqOptions,
+        settings="writing.Seq2SeqOptions",
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder-decoder",),
         default_model="preset:tiny-encoder-decoder",
@@ -475,7 +472,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("text-to-text"),
         module="backends.seq2seq",
-        options=Seq2SeqOptions,
+        settings="writing.Seq2SeqOptions",
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=("preset:tiny-encoder-decoder",),
         default_model="preset:tiny-encoder-decoder",
@@ -485,7 +482,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("extractive-question-answering"),
         module="backends.extractive_qa",
-        options=ExtractiveQaOptions,
+        settings="marking.ExtractiveQaOptions",
         methods=("full", "lora", "qlora", "prefix-tuning"),  # words before the input would shift the answers
         models=("preset:tiny-encoder",),
         default_model="preset:tiny-encoder",
@@ -495,7 +492,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         data=find_data("text-generation"),
         module="backends.sft",
-        options=FineTuningOptions,
+        settings="language.FineTuningOptions",
         methods=("full", "lora", "qlora", "prompt-tuning", "prefix-tuning"),
         models=_DECODERS,
         default_model="preset:gpt-1m",
@@ -506,13 +503,13 @@ TASKS: tuple[Task, ...] = (
             Way(
                 "sft",
                 "backends.sft",
-                FineTuningOptions,
+                "language.FineTuningOptions",
                 ("eval_loss", "perplexity", "token_accuracy", "exact_match"),
             ),
             Way(
                 "pretrain",
                 "backends.pretrain",
-                PretrainingOptions,
+                "language.PretrainingOptions",
                 ("eval_loss", "perplexity", "bits_per_byte", "token_accuracy"),
             ),
         ),

@@ -34,7 +34,7 @@ from backends.formats.values import as_text
 from backends.held_out import HeldOut, as_held_out, spread, worst
 from backends.job import Job
 from backends.json_fields import are_objects
-from backends.options import Seq2SeqOptions
+from backends.options.writing import Seq2SeqOptions
 from backends.registry import JSON_METRICS, MEANING_METRIC
 from backends.reporting import finish
 from backends.text_baselines import commonest, lead_sentences, nearest_targets

@@ -42,7 +42,7 @@ from backends.language_training import (
     quiet_scores,
     score_baselines,
 )
-from backends.options import FineTuningOptions
+from backends.options.language import FineTuningOptions
 from backends.registry import find_data
 from backends.reporting import finish
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback

@@ -28,7 +28,7 @@ from backends.formats.values import as_label, as_number, as_text, as_timestamp, 
 from backends.held_out import HeldOut, TextOf, numbers, one_class
 from backends.job import Job, Pace
 from backends.metrics import classification_scores, order_scores, regression_scores
-from backends.options import TabularOptions
+from backends.options.tables import TabularOptions
 from backends.reporting import finish
 
 MODEL_FILE = "model.ubj"

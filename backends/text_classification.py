@@ -24,7 +24,8 @@ from backends.encoders import encoder_preset
 from backends.job import Job
 from backends.labelled_texts import Scorer, asked_texts, pooled, read_rows, sides, simple_baselines, texts_of
 from backends.long_texts import Coded, read_texts
-from backends.options import TextClassificationOptions, parse_settings
+from backends.options import parse_settings
+from backends.options.sorting import TextClassificationOptions
 from backends.reporting import finish
 from backends.text_targets import Number, OneClass, SeveralLabels, Target, read_target
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback

@@ -28,7 +28,7 @@ from backends.formats.values import as_text
 from backends.held_out import HeldOut, as_held_out, worst
 from backends.job import Job
 from backends.metrics import order_scores
-from backends.options import TokenClassificationOptions
+from backends.options.marking import TokenClassificationOptions
 from backends.reporting import finish
 from backends.tagged_rows import Examples, Tagged, load_examples
 from backends.trainer_events import SAMPLES_SHOWN, ForgeCallback

@@ -25,9 +25,9 @@ def forge_home_path() -> Path:
     chosen = os.environ.get("FORGE_HOME")
     if chosen:
         return typed_path(chosen).absolute()
-    from platformdirs import user_data_path
-
-    return user_data_path("forge-tui", appauthor=False)
+    shared = os.environ.get("XDG_DATA_HOME", "").strip()  # to be ignored unless it is absolute, by its specification
+    folder = Path(shared) if os.path.isabs(shared) else typed_path("~/.local/share")
+    return folder / "forge-tui"
 
 
 def forge_home() -> Path:

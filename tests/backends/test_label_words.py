@@ -174,7 +174,7 @@ def test_labels_are_scored_as_the_model_would_write_them(tokenizer: Any, kind: s
     import torch
 
     from backends.label_scores import label_scores, words_of
-    from backends.options import LabelWordsOptions
+    from backends.options.sorting import LabelWordsOptions
     from backends.tuning import LANGUAGE_MODEL, Base, tune
 
     model = tiny(tokenizer, kind)

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.contract import UsageError
-from backends.options import TabularOptions, TextClassificationOptions, parse_settings
+from backends.options import parse_settings
+from backends.options.sorting import TextClassificationOptions
+from backends.options.tables import TabularOptions
 from backends.registry import TASKS
 
 

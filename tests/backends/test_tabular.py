@@ -19,7 +19,8 @@ from backends.checkpoints import checkpoint_folder, latest_checkpoint, read_seal
 from backends.contract import DataError, RunFiles, RunSpec, read_json
 from backends.events import EventWriter
 from backends.job import Job
-from backends.options import TabularOptions, parse_settings
+from backends.options import parse_settings
+from backends.options.tables import TabularOptions
 from backends.registry import find_task
 from backends.signals import StopControl
 from backends.tabular import predict, train

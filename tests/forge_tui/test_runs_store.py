@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from backends.contract import ForgeError, RunSpec, UsageError, read_spec
-from forge_tui.paths import forge_home
+from forge_tui.paths import forge_home, forge_home_path
 from forge_tui.runs.control import delete_run
 from forge_tui.runs.lock import take_lock
 from forge_tui.runs.status import Status, condition
@@ -57,6 +57,21 @@ def test_a_new_home_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("FORGE_HOME", str(tmp_path / "deep" / "home"))
     home = forge_home()
     assert (mode(home), mode(home / "runs")) == (0o700, 0o700)
+
+
+@pytest.mark.parametrize(
+    ("shared", "home"),
+    [(None, "home/.local/share/forge-tui"), ("data", "home/.local/share/forge-tui"), ("/d", "/d/forge-tui")],
+)
+def test_without_forge_home_it_is_the_data_folder_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: str | None, home: str
+) -> None:
+    monkeypatch.delenv("FORGE_HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if shared is not None:
+        monkeypatch.setenv("XDG_DATA_HOME", shared)  # which counts only where it is absolute
+    assert forge_home_path() == tmp_path / home
 
 
 def test_a_home_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
