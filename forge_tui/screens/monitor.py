@@ -167,7 +167,7 @@ class MonitorScreen(SteeringScreen):
         told = plots.told if self._pane == "plots" else ""
         self.query_one("#title", Line).show(title_line(self.subject, state, told))
         self.query_one("#progress", Line).show(progress_line(self.view, state, self.files, self.subject.can_steer))
-        if self.view.events_seen != self._plotted:
+        if self._shown_at and self.view.events_seen != self._plotted:  # in the first frame there is nothing to draw yet
             self._plotted = self.view.events_seen
             plots.baseline = plots.baseline or self.view.baseline()
             plots.show_curves()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar, get_args
 
-from textual.app import ComposeResult
-
 from backends.registry import lower_is_better
 from forge_tui.axes import Axis, tidy
 from forge_tui.curves import Curve
@@ -36,14 +34,15 @@ class PlotGrid(Area):
         super().__init__(id=id)
         self._view, self._primary = view, primary
         self._first = 0
+        self._plots: list[Plot] = []
+        self._logarithmic = False
+        self._cursor: float | None = None
         self.baseline: tuple[str, dict[str, float]] | None = None
 
-    def compose(self) -> ComposeResult:
-        """The two plots that every size has room for; others are made when there is something to show in them."""
-        yield from map(self._plot, self.IDS[:2])
-
     def _plot(self, name: str) -> Plot:
-        return Plot("loss" if name == "loss" else self._primary, ascii=uses_ascii(), id=name)
+        plot = Plot("loss" if name == "loss" else self._primary, ascii=uses_ascii(), id=name)
+        plot.logarithmic, plot.cursor = self._logarithmic, self._cursor
+        return plot
 
     def metric_names(self) -> list[str]:
         """The metrics that have a curve, the primary one first, bookkeeping last."""
@@ -53,24 +52,22 @@ class PlotGrid(Area):
 
     def on_resize(self) -> None:
         """Another number of plots fits."""
-        self.show_curves()
+        if self._plots:
+            self.show_curves()
 
     def show_curves(self) -> None:
-        """Draw what there is, in as many plots as fit."""
+        """Draw what there is, in as many plots as fit, at least two where that may be; they are made when needed."""
         names = self.metric_names()
         across, down = max(1, min(4, self.size.width // _COLUMN)), max(1, min(3, self.size.height // _ROW))
         count = max(min(2, across * down), min(across * down, len(names) + 1))
         self.styles.grid_size_columns = min(across, count)
         self.styles.grid_size_rows = -(-count // min(across, count))
         shown = [names[(self._first + at) % len(names)] for at in range(min(count - 1, len(names)))] if names else []
-        plots = list(self.query(Plot))
-        if len(plots) < count:
-            made = [self._plot(name) for name in self.IDS[len(plots) : count]]
-            for plot in made:
-                plot.logarithmic, plot.cursor = plots[0].logarithmic, plots[0].cursor
+        if len(self._plots) < count:
+            made = [self._plot(name) for name in self.IDS[len(self._plots) : count]]
             self.mount(*made)
-            plots += made
-        for at, plot in enumerate(plots):
+            self._plots += made
+        for at, plot in enumerate(self._plots):
             plot.display = at < count
             if at == 0:
                 self._show_losses(plot)
@@ -121,26 +118,27 @@ class PlotGrid(Area):
 
     def change_scale(self) -> None:
         """A logarithmic axis of values, or the plain one."""
-        for plot in self.query(Plot):
-            plot.logarithmic = not plot.logarithmic
+        self._logarithmic = not self._logarithmic
+        for plot in self._plots:
+            plot.logarithmic = self._logarithmic
             plot.forget_axes()
         self.show_curves()
 
     def move_cursor(self, places: int) -> None:
         """Move the cursor, which begins at the right end."""
-        axis, plot = self._axis(), self.query_one("#loss", Plot)
+        axis = self._axis()
         if axis is None:
             return
-        at = axis.high if plot.cursor is None else plot.cursor + places * (axis.high - axis.low) / _CURSOR_STEPS
+        at = axis.high if self._cursor is None else self._cursor + places * (axis.high - axis.low) / _CURSOR_STEPS
         self._set_cursor(min(axis.high, max(axis.low, at)))
 
     def zoom(self, factor: float) -> None:
         """Show a smaller or larger part, around the cursor or else up to the right end."""
-        axis, cursor = self._axis(), self.query_one("#loss", Plot).cursor
+        axis = self._axis()
         if axis is None:
             return
         span = max(4.0, (axis.high - axis.low) * factor)
-        middle = cursor if cursor is not None else axis.high - span / 2
+        middle = self._cursor if self._cursor is not None else axis.high - span / 2
         whole = self._whole()
         if whole is None or span >= whole.high - whole.low:
             self.show_whole()
@@ -159,8 +157,7 @@ class PlotGrid(Area):
 
     def show_whole(self) -> None:
         """Show all of the run again, without a cursor."""
-        for plot in self.query(Plot):
-            plot.cursor = None
+        self._put_cursor(None)
         self._show_part(None)
 
     def _show_part(self, part: tuple[float, float] | None) -> None:
@@ -169,12 +166,16 @@ class PlotGrid(Area):
         self.show_curves()
 
     def _set_cursor(self, x: float | None) -> None:
-        for plot in self.query(Plot):
-            plot.cursor = x
+        self._put_cursor(x)
         self.show_curves()
 
+    def _put_cursor(self, x: float | None) -> None:
+        self._cursor = x
+        for plot in self._plots:
+            plot.cursor = x
+
     def _axis(self) -> Axis | None:
-        return next((axis for plot in self.query(Plot) if plot.display and (axis := plot.x_axis)), None)
+        return next((axis for plot in self._plots if plot.display and (axis := plot.x_axis)), None)
 
     def _whole(self) -> Axis | None:
         """The whole range of x, remembered from before a part was shown."""
@@ -189,9 +190,8 @@ class PlotGrid(Area):
         """How the curves are drawn, where it is not as at first."""
         drawing: Drawing = self._view.drawing
         parts = [f"by {drawing.over}"] if drawing.over != "step" else []
-        plot = self.query_one("#loss", Plot)
-        parts += ["logarithmic"] if plot.logarithmic else []
+        parts += ["logarithmic"] if self._logarithmic else []
         parts += [f"smoothing {tidy(f'{drawing.smoothing:g}')}"] if drawing.smoothing else []
-        if plot.cursor is not None:
-            parts.append(f"values at {place_text(plot.cursor, drawing.over)}")
+        if self._cursor is not None:
+            parts.append(f"values at {place_text(self._cursor, drawing.over)}")
         return ", ".join(parts)
