@@ -72,6 +72,7 @@ class QuestionView(Area):
         self._question = Question("", "")
         self._told: tuple[str, ...] | None = None
         self._told_at: str | None = None
+        self._written: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Line("", id="ask", classes="-wrapped")
@@ -182,9 +183,11 @@ class QuestionView(Area):
             key = self.highlighted
             detail = next((each.detail for each in self._question.choices if each.key == key), ())
             lines = (*detail, *([""] if detail and self._question.told else []), *self._question.told)
-        self.query_one("#text", Static).update(Text("\n".join(plain(line) for line in lines)))
-        self.query_one("#told").scroll_home(animate=False)
-        self.call_after_refresh(self.screen.refresh_bindings)
+        if lines != self._written:
+            self._written = lines
+            self.query_one("#text", Static).update(Text("\n".join(plain(line) for line in lines)))
+            self.query_one("#told").scroll_home(animate=False)
+            self.call_after_refresh(self.screen.refresh_bindings)
 
     def _arrange(self) -> None:
         question = self._question
