@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.contract import MEASURED_STEPS, RunFiles, RunSpec, read_json, write_json
+from backends.contract import MEASURED_STEPS, DataError, RunFiles, RunSpec, read_json, write_json
 from backends.events import EventWriter
 from backends.formats.mixes import mixed_files
 from backends.registry import Task, lower_is_better
@@ -43,10 +43,25 @@ class Job:
         return int(wanted) if wanted.isdecimal() and int(wanted) else None
 
     def record_data(self, **facts: Any) -> None:
-        """Write data.json: what exactly this run was trained on."""
+        """Write data.json: what exactly this run is trained on.
+
+        Raises DataError for a run that goes on from a checkpoint where that is no longer the same.
+        """
         path = Path(self.spec.data)
         size, digest = fingerprint(path)
-        write_json(self.files.data, {"path": str(path), "size_bytes": size, "sha256": digest, **facts})
+        found = {"path": str(path), "size_bytes": size, "sha256": digest}
+        if self.spec.eval_data is not None:
+            found["eval_sha256"] = fingerprint(Path(self.spec.eval_data))[1]
+        before = (read_json(self.files.data) or {}) if self.resume_from is not None else {}
+        for key, changed in (("sha256", path), ("eval_sha256", Path(self.spec.eval_data or ""))):
+            if before.get(key, found.get(key)) != found.get(key):
+                raise DataError(
+                    f"{changed.name} is not what it was when this run began",
+                    "rows that were learned could be scored now, which makes scores too good, and others forgotten",
+                    "Put it back as it was and resume again, or start a new run with it: forge-tui train",
+                    str(changed),
+                )
+        write_json(self.files.data, {**found, **facts})
 
     def update_report(self, **parts: Any) -> None:
         """Add to report.json; it holds the baseline from early on and everything at the end."""

@@ -289,6 +289,24 @@ def test_metrics_after_the_checkpoint_are_dropped_by_readers(
     assert_same_curve(whole["numbers"], files)
 
 
+@pytest.mark.parametrize("changed", ["the data", "the evaluation data"])
+def test_a_run_does_not_go_on_with_other_rows(tables: dict[str, Path], tmp_path: Path, changed: str) -> None:
+    table, evaluation = tmp_path / "table.csv", write_table(tmp_path / "evaluation.csv", "classes", rows=30, seed=8)
+    table.write_bytes(tables["classes"].read_bytes())
+    more = {"eval_data": str(evaluation)}
+    files = run(tmp_path / "run", table, KINDS["classes"], stop_after=7, **more)
+    was = files.data.read_bytes()
+    path = table if changed == "the data" else evaluation
+    content = path.read_bytes()
+    path.write_bytes(b"\n".join(content.split(b"\n")[:-3]) + b"\n")
+    with pytest.raises(DataError, match=f"{path.name} is not what it was") as refused:
+        run(tmp_path / "run", table, KINDS["classes"], **more)
+    assert "too good" in refused.value.why and "Put it back" in refused.value.fix
+    assert files.data.read_bytes() == was
+    path.write_bytes(content)
+    assert finished(run(tmp_path / "run", table, KINDS["classes"], **more))["metrics"]
+
+
 def test_early_stopping_remembers_across_a_resume(tables: dict[str, Path], tmp_path: Path) -> None:
     settings = {"n_estimators": 500, "early_stopping_rounds": 6, "save_steps": 500}
     expected = run(tmp_path / "whole", tables["classes"], KINDS["classes"], settings=settings)
