@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.events import Key
 from textual.message import Message
 from textual.widgets import TextArea
@@ -35,7 +36,7 @@ class AskField(TextArea):
             super().__init__()
             self.places = places
 
-    def __init__(self, text: str = "", *, id: str | None = None, placeholder: str = "") -> None:
+    def __init__(self, text: str = "", *, id: str | None = None, placeholder: str | Content = "") -> None:
         super().__init__(
             text, id=id, placeholder=placeholder, compact=True, soft_wrap=True, highlight_cursor_line=False
         )

@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, TextArea
 
@@ -75,7 +76,8 @@ class AskForm(VerticalScroll):
                     yield Line(each.hint, classes="hint")
             else:
                 yield Line(each.label, classes="label")
-                yield AskField(id=f"field{index}", placeholder=f"type a {each.label}, or ctrl+n for a held-out row")
+                hint = f"type a {plain(each.label)}, or ctrl+n for a held-out row"
+                yield AskField(id=f"field{index}", placeholder=Content(hint))
         if form.left_out:
             yield Line(f"{form.left_out} more columns keep what the held-out row says", classes="label")
 
