@@ -10,7 +10,7 @@ from typing import Any
 from backends.contract import nearest
 from backends.formats.findings import Findings
 from backends.formats.reading import open_table, read_rows
-from backends.formats.values import as_number, as_text, as_timestamp, is_missing
+from backends.formats.values import as_label, as_number, as_text, as_timestamp, is_missing
 
 
 @dataclass
@@ -27,16 +27,16 @@ class PredictionRows:
         source = open_table(self.path)
         for row in read_rows(source, self.notes):
             if not self.numbers:
-                self._note_missing_columns(tuple(row.cells))
+                self.note_missing_columns(tuple(row.cells), self.path.name)
             self.numbers.append(row.number)
             yield readable_row(row.cells, row.where, self, source.decimal_comma)
 
-    def _note_missing_columns(self, names: tuple[str, ...]) -> None:
-        """Columns that a table model learned from and the file does not have."""
+    def note_missing_columns(self, names: tuple[str, ...], where: str) -> None:
+        """Columns that a table model learned from and the file, or the row, does not have."""
         for feature in self.features:
             if (name := feature["name"]) not in names:
                 message = f"there is no column {name!r}{nearest(name, names)}"
-                self.notes.warn(f"no-column {name}", message, self.path.name, "It counts as missing in every row.")
+                self.notes.warn(f"no-column {name}", message, where, "It counts as missing.")
 
 
 def readable_row(cells: Mapping[str, Any], where: str, rows: PredictionRows, decimal_comma: bool) -> dict[str, Any]:
@@ -45,7 +45,12 @@ def readable_row(cells: Mapping[str, Any], where: str, rows: PredictionRows, dec
     for feature in rows.features:
         name, kind = feature["name"], feature["kind"]
         cell = cells.get(name)
-        if kind not in ("number", "date") or is_missing(cell):
+        if is_missing(cell):
+            continue
+        if feature.get("categories") and as_label(cell) not in feature["categories"]:
+            message = f"{name!r} never was {as_text(cell)[:40]!r} in training"
+            rows.notes.warn(f"not-seen {name}", message, where, "It counts as missing there.")
+        if kind not in ("number", "date"):
             continue
         if kind == "date":
             if as_timestamp(cell) is None:

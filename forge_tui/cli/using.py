@@ -5,14 +5,14 @@ from __future__ import annotations
 import json as json_module
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backends.contract import ForgeError, UsageError, read_json
+from backends.contract import UsageError, read_json
 from backends.registry import Task, find_task
 from forge_tui.cli import app
 from forge_tui.cli.output import say, score, show
@@ -38,16 +38,13 @@ def predict(
     """Predict with the model of a finished run."""
     from forge_tui.prediction_rows import PredictionRows
     from forge_tui.runs.predicting import predict_rows
-    from forge_tui.runs.status import Status
     from forge_tui.runs.store import find_run
     from forge_tui.runs.summary import summarise_run
+    from forge_tui.tryit.opening import require_model
 
     files = find_run(run)
     summary = summarise_run(files)
-    if summary.status is not Status.FINISHED or not files.model.is_dir():
-        raise ForgeError(
-            f"{summary.name} has no model yet", f"the run is {summary.status}", "Wait for its end, or resume it."
-        )
+    require_model(files)
     task = find_task(summary.task or "", summary.strategy)
     if (text is None) == (file is None):
         raise UsageError(
@@ -57,7 +54,7 @@ def predict(
         )
     schema = read_json(files.model / "schema.json") or {}  # table models have one
     rows = PredictionRows(typed_path(file or ""), schema.get("features", ()), bool(schema.get("decimal_comma")))
-    asked = _told_rows(rows) if file else iter([_typed_row(text or "", task, files.spec)])
+    asked = _told(rows, rows if file else _typed_rows(text or "", task, files.spec, rows))
     for index, answer in enumerate(predict_rows(files, asked)):
         number = rows.numbers[index] if file else 1
         if json:
@@ -116,11 +113,24 @@ def answer_lines(answer: Mapping[str, Any], alone: bool) -> list[str]:
 _LINES = {"entities": marked_lines, "answers": answer_lines}
 
 
-def _told_rows(rows: PredictionRows) -> Iterator[dict[str, Any]]:
-    """The rows of a file; what cannot be read or is missing is told when all are read."""
-    yield from rows
+def _told(rows: PredictionRows, asked: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What is asked; what of it cannot be read or is missing is told when all are read."""
+    yield from asked
     for line in grouped(rows.notes.warnings()):
         say(f"! {line}")
+
+
+def _typed_rows(text: str, task: Task, spec_path: Path, rows: PredictionRows) -> Iterator[dict[str, Any]]:
+    """The one row of the command line, of a table looked through as the rows of a file are."""
+    from forge_tui.prediction_rows import readable_row
+
+    if not text.strip():
+        raise UsageError("The text is empty", "there is nothing to predict", "Give a text, or --file FILE.")
+    row = _typed_row(text, task, spec_path)
+    if task.is_tabular:
+        rows.note_missing_columns(tuple(row), "row 1")
+        row = readable_row(row, "row 1", rows, rows.decimal_comma)
+    yield row
 
 
 def _typed_row(text: str, task: Task, spec_path: Path) -> dict[str, Any]:

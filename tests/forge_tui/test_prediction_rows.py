@@ -30,7 +30,7 @@ def test_numbers_that_cannot_be_read_are_told_with_their_rows(tmp_path: Path) ->
     cells = ["1.5", "about 3", "", "NA", "4,5", "1,200"]
     rows, told = asked(
         tmp_path / "t.csv",
-        "size,built,colour\n" + "".join(f'"{cell}",2024-01-0{n},blue\n' for n, cell in enumerate(cells, 1)),
+        "size,built,colour\n" + "".join(f'"{cell}",2024-01-0{n},red\n' for n, cell in enumerate(cells, 1)),
     )
     assert [row["size"] for row in rows] == [1.5, "about 3", "", "NA", "4,5", 1200]
     rest = "It counts as missing there; write it as in the training data."
@@ -38,6 +38,11 @@ def test_numbers_that_cannot_be_read_are_told_with_their_rows(tmp_path: Path) ->
         f"'size' holds numbers, but here 'about 3' [row 2]. {rest}",
         f"'size' holds numbers, but here '4,5' [row 5]. {rest}",
     ]
+
+
+def test_a_category_that_was_never_seen_is_told(tmp_path: Path) -> None:
+    _, told = asked(tmp_path / "t.csv", "size,built,colour\n1,2024-01-01,red\n2,2024-01-02,blue\n3,2024-01-03,\n")
+    assert told == ["'colour' never was 'blue' in training [row 2]. It counts as missing there."]
 
 
 @pytest.mark.parametrize("trained_with_comma", [True, False])
