@@ -23,8 +23,10 @@ _LOOK_SECONDS = 0.2
 class Follower:
     """Prints what happens in a run until it ends; metrics at most once a second."""
 
-    def __init__(self, files: RunFiles, as_json: bool = False) -> None:
+    def __init__(self, files: RunFiles, as_json: bool = False, attempt: int = 1) -> None:
+        """Attempts before this one are not told again."""
         self.files, self.as_json = files, as_json
+        self.awaited: int | None = attempt if attempt > 1 else None
         self.started = time.monotonic()
         self.last_line = 0.0
         self.values: dict[str, float] = {}
@@ -65,6 +67,10 @@ class Follower:
             say(f"queued: {told}")
 
     def _event(self, event: Mapping[str, Any]) -> None:
+        if self.awaited is not None:
+            if event["kind"] != "attempt" or event.get("n") != self.awaited:
+                return
+            self.awaited = None
         if self.as_json:
             sys.stdout.write(json.dumps(event) + "\n")
             sys.stdout.flush()

@@ -139,8 +139,8 @@ def _start_and_follow(
     raise typer.Exit(follow_to_end(files, json))
 
 
-def follow_to_end(files: RunFiles, json: bool) -> int:
-    """Follow a run in plain lines until it ends; the exit code tells how. Ctrl-C leaves the run going."""
+def follow_to_end(files: RunFiles, json: bool, attempt: int = 1) -> int:
+    """Follow an attempt of a run in plain lines until it ends; the exit code tells how. Ctrl-C leaves the run going."""
     from forge_tui.cli.follow import Follower
 
-    return Follower(files, json).run()
+    return Follower(files, json, attempt).run()

@@ -34,6 +34,12 @@ class Status(StrEnum):
     ELSEWHERE = "elsewhere"
 
     @property
+    def told(self) -> str:
+        """The state as what a sentence says of a run."""
+        ended = self in (Status.FINISHED, Status.FAILED, Status.STOPPED, Status.DIED)
+        return f"has {self}" if ended else f"is {self}"
+
+    @property
     def is_alive(self) -> bool:
         """Whether processes of the run are at work on this machine."""
         return self in (Status.QUEUED, Status.STARTING, Status.RUNNING, Status.STOPPING)
@@ -48,6 +54,9 @@ class Condition:
     exit: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     events: tuple[Mapping[str, Any], ...]
+    earlier: tuple[
+        Mapping[str, Any], ...
+    ] = ()  # those of attempts before, up to the step that the present one began at
 
     @property
     def attempt(self) -> int:
@@ -71,7 +80,7 @@ def condition(files: RunFiles) -> Condition:
     ended = read_json(files.exit)
     if ended is not None and ended.get("attempt") != attempt:
         ended = None
-    events = tuple(_of_attempt(last_events(files.events, EVENT_BYTES), attempt))
+    earlier, events = _parted(last_events(files.events, EVENT_BYTES), attempt)
     if job and job.get("host") != host_name():
         status = _from_end(ended, events, request) if ended else Status.ELSEWHERE
     elif ended is not None:
@@ -86,15 +95,22 @@ def condition(files: RunFiles) -> Condition:
         status = Status.LOST
     else:
         status = Status.STOPPED if _stopped_untold(events, request) else Status.DIED
-    return Condition(status, job, ended, _error(status, ended, events), events)
+    return Condition(status, job, ended, _error(status, ended, events), events, earlier)
 
 
-def _of_attempt(events: list[dict[str, Any]], attempt: int) -> list[dict[str, Any]]:
-    """The events of the present attempt; without an attempt event in sight all of them are."""
+_Events = tuple[Mapping[str, Any], ...]
+
+
+def _parted(events: list[dict[str, Any]], attempt: int) -> tuple[_Events, _Events]:
+    """What still counts of the attempts before, and the present one; without an attempt in sight all is of this one."""
     for position in range(len(events) - 1, -1, -1):
         if events[position]["kind"] == "attempt":
-            return events[position:] if events[position].get("n") == attempt else []
-    return events
+            if events[position].get("n") != attempt:  # the present one has said nothing yet
+                return tuple(events), ()
+            began = readings.whole(events[position].get("from_step")) or 0
+            kept = (each for each in events[:position] if (readings.whole(each.get("step")) or 0) <= began)
+            return tuple(kept) if began else (), tuple(events[position:])
+    return (), tuple(events)
 
 
 def _finished(events: tuple[Mapping[str, Any], ...]) -> bool:

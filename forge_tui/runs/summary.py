@@ -74,7 +74,7 @@ def summarise_run(files: RunFiles, known: Condition | None = None) -> RunSummary
     latest: dict[str, float] = {}
     losses: list[float] = []
     step = total = epoch = last_time = None
-    for event in state.events:
+    for event in (*state.earlier, *state.events):
         last_time = readings.moment(event) or last_time
         if event["kind"] == "metrics":
             step, total = readings.whole(event.get("step")), readings.whole(event.get("total_steps"))

@@ -119,6 +119,19 @@ def test_events_of_an_older_attempt_do_not_end_this_one(home: Any) -> None:
     assert [event["kind"] for event in state.events] == ["attempt", "metrics"]
 
 
+@pytest.mark.parametrize("again", [[], [{"kind": "attempt", "n": 2, "from_step": 7}]])
+def test_what_was_reached_before_a_resume_is_told_until_there_is_more(home: Any, again: list[dict[str, Any]]) -> None:
+    later = {**STEP, "step": 8, "values": {"loss": 0.1}}
+    events = [ATTEMPT, STEP, CHECKPOINT, *([later] if again else []), *again]
+    files = home.fabricate(RUN, job={"attempt": 2}, exit=None, events=events)
+    found = summarise_run(files)
+    assert (found.step, found.total_steps, found.metrics) == (
+        7,
+        9,
+        {"loss": 0.5},
+    )  # not what came after
+
+
 def test_another_boot_means_lost(home: Any) -> None:
     job = {"boot_id": "another"}
     files = home.fabricate(RUN, job=job, events=[ATTEMPT, STEP])
