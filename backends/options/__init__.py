@@ -180,6 +180,8 @@ def _parse_value(entry: Field[Any], hint: Any, value: Any) -> Any:
         problem = f"it must be at least {low:g}"
     elif high is not None and parsed > high:
         problem = f"it must be at most {high:g}"
+    elif wanted is int and abs(parsed) > LARGEST:
+        problem = f"it must be at most {LARGEST:,}"
     if problem:
         default = "" if entry.default in (MISSING, None) else f", the default is {entry.default}"
         raise UsageError(
@@ -190,6 +192,7 @@ def _parse_value(entry: Field[Any], hint: Any, value: Any) -> Any:
     return parsed
 
 
+LARGEST = 10**12  # of whole numbers without a limit of their own: more steps, rows or bytes nobody means
 _KIND_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 

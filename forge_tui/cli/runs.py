@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from backends.contract import EXIT_INTERRUPTED, RunFiles
+from backends.contract import EXIT_FAILED, EXIT_INTERRUPTED, RunFiles, UsageError
 from forge_tui.cli import app, open_app
 from forge_tui.cli.output import say, score, scores, show, show_json, show_table
 
@@ -208,7 +208,8 @@ def checkpoint(run: Run) -> None:
     if (step := _newest_checkpoint(files)) != before:
         say(f"checkpoint {step} is saved")
         return
-    raise ForgeError("No checkpoint was saved", f"the run is {condition(files).status} now", "See: forge-tui show RUN")
+    why = f"the run {condition(files).status.told} now"
+    raise ForgeError("No checkpoint was saved", why, "See: forge-tui show RUN")
 
 
 def _newest_checkpoint(files: RunFiles) -> int | None:
@@ -235,7 +236,7 @@ def resume(
     say(f"attempt {attempt} " + (f"goes on from step {step}" if step else "starts from the beginning: no checkpoint"))
     if detach:
         return
-    raise typer.Exit(follow_to_end(files, json))
+    raise typer.Exit(follow_to_end(files, json, attempt))
 
 
 @app.command()
@@ -247,6 +248,12 @@ def delete(run: Run, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do n
 
     files = find_run(run)
     if not yes:
-        typer.confirm(f"Delete {run_name(files)} ({files.folder.name}) with its checkpoints and model?", abort=True)
+        try:
+            is_meant = typer.confirm(f"Delete {run_name(files)} ({files.folder.name}) with its checkpoints and model?")
+        except typer.Abort:
+            raise UsageError("Nothing was deleted", "nobody said whether that is meant", "Say so: --yes") from None
+        if not is_meant:
+            say("nothing was deleted")
+            raise typer.Exit(EXIT_FAILED)
     delete_run(files)
     say(f"deleted {files.folder.name}")

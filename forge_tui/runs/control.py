@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from backends.contract import ForgeError, RunFiles, read_json, write_json
+from backends.contract import ForgeError, RunFiles, read_json, read_spec, write_json
 from forge_tui.runs import queue as line
 from forge_tui.runs.launch import launch
 from forge_tui.runs.lock import take_lock
@@ -65,6 +65,7 @@ def resume_run(files: RunFiles, queue: bool = False) -> int:
             "Start a new one from it: forge-tui train spec.toml",
         )
     read_settings()  # a mistake in there is told now, not by a supervisor that nobody hears
+    read_spec(files.spec)  # the same
     attempt = state.attempt + 1
     lock = take_lock(files.lock)
     line.leave(files)  # of an attempt that was killed in line
@@ -107,7 +108,7 @@ def _alive(files: RunFiles, action: str) -> Condition:
     state = condition(files)
     _refuse_elsewhere(state, action)
     if not state.status.is_alive:
-        raise ForgeError(f"There is nothing to {action}", f"the run is {state.status}", "See: forge-tui show RUN")
+        raise ForgeError(f"There is nothing to {action}", f"the run {state.status.told}", "See: forge-tui show RUN")
     if state.status is Status.STARTING and not state.job:
         wait_until(lambda: bool(condition(files).job), _START_SECONDS)
         return condition(files)

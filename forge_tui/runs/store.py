@@ -17,6 +17,7 @@ from forge_tui.runs.lock import take_lock
 from forge_tui.settings import read_settings
 
 RESERVE_BYTES = 256 * 1024
+LONGEST_NAME = 120
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
 
 
@@ -32,6 +33,12 @@ def start_run(spec: RunSpec, device: str | None = None, queue: bool = False) -> 
     import tomli_w
 
     read_settings()  # a mistake in there is told now, not by a supervisor that nobody hears
+    if len(spec.name) > LONGEST_NAME:
+        raise UsageError(
+            "The name of the run is too long",
+            f"it has {len(spec.name):,} characters, and a list has room for {LONGEST_NAME}",
+            "Give it a shorter one.",
+        )
     root = runs_folder()
     moment = datetime.now(UTC)
     run_id = f"{moment:%Y%m%d-%H%M%S}-{spec.task}-{secrets.token_hex(2)}"

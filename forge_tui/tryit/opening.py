@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backends.contract import ForgeError, RunFiles, RunSpec, UsageError, read_spec
 from backends.registry import find_data, find_task
-from forge_tui.runs.status import condition
+from forge_tui.runs.status import Status, condition
 from forge_tui.tryit.room import has_model
 
 if TYPE_CHECKING:
@@ -19,9 +19,12 @@ def require_model(files: RunFiles) -> RunSpec:
     """The spec of a run that has ended and left a model; raises ForgeError for any other."""
     spec = read_spec(files.spec)
     status = condition(files).status
+    if status is Status.FINISHED and not has_model(files):
+        again = f"Train it again: forge-tui train {files.spec}"
+        raise ForgeError(f"The model of {spec.name} is gone", f"there is no model in {files.model}", again)
     if status.is_alive or not has_model(files):
-        fix = "Wait for its end." if status.is_alive else "Resume it to its end, or train again."
-        raise ForgeError(f"{spec.name} has no model yet", f"the run is {status}", fix)
+        fix = "Wait for its end." if status.is_alive else f"Go on with it: forge-tui resume {files.folder.name}"
+        raise ForgeError(f"{spec.name} has no model yet", f"the run {status.told}", fix)
     return spec
 
 

@@ -80,6 +80,7 @@ def test_words_and_switches(given: dict[str, Any], expected: dict[str, Any]) -> 
         ("learning_rate", 1.5, "at most 1"),
         ("learning_rate", "1,5", "a number"),
         ("seed", 2**31, "at most"),
+        ("max_steps", 1e99, "at most 1,000,000,000,000"),
         ("seed", -1, "at least 0"),
     ],
 )

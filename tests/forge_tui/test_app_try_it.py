@@ -464,7 +464,7 @@ def test_a_run_without_a_model_says_so_and_the_monitor_opens_it_too(make: Any, d
     async def script(person: Any) -> None:
         await person.see("tickets")
         await person.press("u")
-        await person.see("tickets has no model yet", "the run is finished")
+        await person.see("The model of tickets is gone")
         await person.press("enter")
         await person.arrive("MonitorScreen")
         assert "run.try" not in {active.binding.id for active in person.app.screen.active_bindings.values()}

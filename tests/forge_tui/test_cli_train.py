@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from backends.contract import EXIT_USAGE as USAGE
 from backends.contract import RunFiles, read_spec
 from forge_tui.runs.control import request_stop
 from forge_tui.runs.status import Status, condition
@@ -172,7 +173,7 @@ def test_stop_now_and_checkpoint_as_commands(home: Any, cli: Callable[..., Any],
     assert told.code == 0 and "stopped; checkpoint 3 is kept" in told.err
     for command in (["stop", "last"], ["checkpoint", "last"]):
         told = cli(*command)
-        assert told.code == FAILED and "the run is stopped" in told.err and "fix: " in told.err
+        assert told.code == FAILED and "the run has stopped" in told.err and "fix: " in told.err
     assert home.wait_end(files).status is Status.STOPPED
 
 
@@ -196,7 +197,8 @@ def test_delete_asks_first(home: Any, cli: Callable[..., Any]) -> None:
     assert told.code == FAILED and "still alive" in told.err and "forge-tui stop" in told.err
     request_stop(files)
     home.wait_end(files)
-    assert home.command("delete", "last").code == FAILED  # nobody answers the question
+    unanswered = home.command("delete", "last")
+    assert unanswered.code == USAGE and "--yes" in unanswered.err and "Aborted" not in unanswered.err
     assert files.folder.exists()
     told = cli("delete", "last", "--yes")
     assert told.code == 0 and not files.folder.exists()

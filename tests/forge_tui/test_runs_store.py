@@ -17,7 +17,7 @@ from forge_tui.paths import forge_home, forge_home_path
 from forge_tui.runs.control import delete_run
 from forge_tui.runs.lock import take_lock
 from forge_tui.runs.status import Status, condition
-from forge_tui.runs.store import find_run, list_runs
+from forge_tui.runs.store import find_run, list_runs, start_run
 from forge_tui.runs.summary import SummaryCache, summarise_run
 
 
@@ -80,6 +80,12 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(UsageError, match="cannot be made") as caught:
         forge_home()
     assert "FORGE_HOME" in caught.value.fix
+
+
+def test_a_name_longer_than_any_list_is_refused(home: Any) -> None:
+    with pytest.raises(UsageError, match="too long"):
+        start_run(RunSpec("n" * 3000, "tabular-classification", "full", "preset:xgboost", "/none.csv"))
+    assert not list((home.path / "runs").iterdir())
 
 
 def test_the_spec_on_disk_is_the_request(home: Any) -> None:
