@@ -20,6 +20,12 @@ def main() -> None:
 
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more ends it at once
         code = 130
+    except Exception as error:
+        from forge_tui.broken import broken_words
+        from forge_tui.plain import plain
+
+        sys.stderr.write("".join(f"{plain(line)}\n" for line in broken_words(error).splitlines()))
+        code = 1
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""What is told when work beside the screen fails in a way that nobody foresaw."""
+"""What is told when a command, or work beside the screen, fails in a way that nobody foresaw."""
 
 from __future__ import annotations
 
@@ -19,3 +19,13 @@ def broken_lines(error: BaseException) -> list[str]:
         "",
         *"".join(where).splitlines(),
     ]
+
+
+def broken_words(error: BaseException) -> str:
+    """The same of a command."""
+    where = "".join(traceback.format_tb(error.__traceback__)[-FRAMES:])
+    return (
+        f"error: forge-tui itself failed: {type(error).__name__}: {error}\n"
+        "  why: this is a mistake of the program, not yours; what was asked for did not happen, every run goes on\n"
+        f"  fix: Try again; if it comes again, report it with these lines:\n{where}"
+    )

@@ -49,7 +49,7 @@ def plan(
     from forge_tui.paths import typed_path
     from forge_tui.plan_report import plan_json, plan_lines
     from forge_tui.planning import make_plan, spec_of, too_large, with_hub_model
-    from forge_tui.spec_files import write_spec
+    from forge_tui.spec_files import require_new, write_spec
 
     if data is None:
         raise UsageError("There is nothing to plan for", "no --data was given", "Give it: forge-tui plan --data FILE")
@@ -59,6 +59,8 @@ def plan(
             f"--hardware {hardware} describes one",
             "Leave --hardware out to measure this machine, or --measure to plan for that one.",
         )
+    if output is not None:
+        require_new(typed_path(output))
     elsewhere = hardware.strip().lower() not in ("auto", "cpu")
     machine = hardware_for(hardware)  # a mistake in it is told before the data is read
     request = asked.request_of(

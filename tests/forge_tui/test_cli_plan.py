@@ -468,3 +468,16 @@ def test_the_cost_of_prompting_stands_beside_that_of_the_run(
     assert "prompting" in cli("plan", "--data", str(texts), "--hardware", "cpu").out
     (own_home / "settings.toml").write_text("price_per_hour = 2\n")
     assert "prompting" not in cli("plan", "--data", str(texts), "--hardware", "cpu", "--json").json()["cost"]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [("", "is a folder"), ("taken", "there already"), ("no/such.toml", "there is no folder"), (".", "is a folder")],
+)
+def test_where_a_plan_is_written_is_looked_at_before_the_data(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    told = cli("plan", "--data", "is-not-there.csv", "-o", output)
+    assert (told.code, told.out) == (2, "") and words in told.err and "is-not-there" not in told.err

@@ -91,3 +91,19 @@ def test_a_command_loads_no_other() -> None:
     loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
     assert "forge_tui.cli.data" in loaded
     assert not {"forge_tui.cli.runs", "forge_tui.cli.training", "forge_tui.cli.planning"} & set(loaded)
+
+
+def test_a_mistake_of_the_program_is_told_as_such(repository: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        "import sys\nimport forge_tui.cli as cli\n"
+        "def fail(): raise IndexError('list \\x1b[31mindex')\n"
+        "cli.main = fail\nsys.argv = ['forge-tui', 'tasks']\n"
+        "from forge_tui.__main__ import main\nmain()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    ended = subprocess.run([sys.executable, broken], capture_output=True, text=True, env=environment)
+    assert ended.returncode == 1 and ended.stdout == ""
+    first, why, fix = ended.stderr.splitlines()[:3]
+    assert first == "error: forge-tui itself failed: IndexError: list index" and "Traceback" not in ended.stderr
+    assert "not yours" in why and "report it" in fix and "in fail" in ended.stderr
