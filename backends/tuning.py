@@ -157,7 +157,7 @@ def _continued(
         from peft import prepare_model_for_kbit_training
 
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    adapted = PeftModel.from_pretrained(model, folder, is_trainable=method != "full")
+    adapted = _judged_at_its_end(PeftModel.from_pretrained(model, folder, is_trainable=method != "full"), head)
     if method != "full":
         return Base(base.tokenizer, adapted)
     whole = adapted.merge_and_unload()
@@ -258,7 +258,7 @@ def tune(base: Base, head: Head, method: str, options: TransformersOptions) -> A
 
     if method == "qlora":
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return get_peft_model(model, _peft_config(base, model, head, method, options))
+    return _judged_at_its_end(get_peft_model(model, _peft_config(base, model, head, method, options)), head)
 
 
 def with_tokens(base: Base, names: Sequence[str], method: str, freezes: bool = False) -> Base:
@@ -405,6 +405,29 @@ def virtual_tokens(model: Any) -> int:
     return int(config.num_virtual_tokens) if config is not None and config.is_prompt_learning else 0
 
 
+def _judged_at_its_end(model: Any, head: Head) -> Any:
+    """A decoder with a head and prompt tuning, made to judge each text at its last token; any other as it is.
+
+    Such a head looks for the last token that is no padding among the numbers of the tokens. Behind learned vectors it
+    gets none, and takes the last place of the batch: padding, for all but the longest text.
+    """
+    import torch
+
+    config = model.active_peft_config
+    base = model.get_base_model()
+    if head is not CLASSIFIER or config.peft_type != "PROMPT_TUNING" or not hasattr(base, "score"):
+        return model
+
+    def keep_the_end(network: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
+        read, states = kwargs["attention_mask"], output.last_hidden_state  # PEFT has put the vectors into both
+        ends = (read * torch.arange(1, read.shape[1] + 1, device=read.device)).argmax(dim=1)
+        output.last_hidden_state = states[torch.arange(len(states), device=states.device), ends][:, None]
+        return output
+
+    getattr(base, base.base_model_prefix).register_forward_hook(keep_the_end, with_kwargs=True)
+    return model
+
+
 # --- finished runs -------------------------------------------------------------------------------------------------
 
 
@@ -442,7 +465,7 @@ def _load_adapted(folder: Path, head: Head, config: Mapping[str, Any] | None, me
 
     _require_base(str(folder))
     base = load_base(base_of(str(folder)), head, config, method, dtype, tokenizer_folder=_tokenizer_of(str(folder)))
-    return PeftModel.from_pretrained(base.model, folder)
+    return _judged_at_its_end(PeftModel.from_pretrained(base.model, folder), head)
 
 
 def put_weights(model: Any, folder: Path) -> None:

@@ -95,17 +95,19 @@ def one_cpu_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Makes the folder of a tiny pretrained network without a head of the task, once for each kind."""
+    """Makes the folder of a tiny pretrained network without a head of the task, once for each kind and range of its
+    weights."""
     import torch
     import transformers
 
     from backends.encoders import train_tokenizer
 
     tokenizer = train_tokenizer(["one two three four five six"] * 5, True)
-    made: dict[str, Path] = {}
+    made: dict[tuple[str, float], Path] = {}
 
-    def folder(name: str) -> Path:
-        if name not in made:
+    def folder(name: str, initializer_range: float = 0.02) -> Path:
+        key = name, initializer_range
+        if key not in made:
             torch.manual_seed(0)
             config = transformers.AutoConfig.for_model(
                 name,
@@ -115,14 +117,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
                 eos_token_id=3,
                 cls_token_id=2,
                 sep_token_id=3,
+                initializer_range=initializer_range,
                 **CONFIGS[name],
             )
             kinds = {"t5": "AutoModelForSeq2SeqLM", "bart": "AutoModelForSeq2SeqLM"}
             kind = kinds.get(name, "AutoModelForCausalLM" if name in ("gpt2", "llama", "qwen3") else "AutoModel")
-            made[name] = tmp_path_factory.mktemp(name)
-            getattr(transformers, kind).from_config(config).save_pretrained(made[name])
-            tokenizer.save_pretrained(made[name])
-        return made[name]
+            made[key] = tmp_path_factory.mktemp(name)
+            getattr(transformers, kind).from_config(config).save_pretrained(made[key])
+            tokenizer.save_pretrained(made[key])
+        return made[key]
 
     return folder
 
@@ -149,12 +152,12 @@ def said(model: Any, inputs: dict[str, Any]) -> Any:
     return found.start_logits if "start_logits" in found else found.logits
 
 
-def learn(model: Any, inputs: dict[str, Any], steps: int = 2) -> list[float]:
+def learn(model: Any, inputs: dict[str, Any], steps: int = 2, dropout: bool = True) -> list[float]:
     """A few steps, so that what learns differs from how it began; the losses."""
     import torch
 
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    model.train()
+    model.train(dropout)
     losses = []
     for _ in range(steps):
         loss = model(**inputs).loss
@@ -190,6 +193,40 @@ def test_what_was_learned_is_loaded_again(folders: Any, tmp_path: Path, name: st
     assert not list(tmp_path.glob("*.bin")) and not list(tmp_path.glob("*.pt"))
     _, loaded = load_finished(tmp_path, head, config)
     assert torch.allclose(said(loaded, inputs), expected, atol=1e-5)
+
+
+SORTING = [
+    pytest.param(name, method, marks=() if name in USUAL else pytest.mark.slow)
+    for name in (*ENCODERS, "gpt2", "llama", "qwen3")
+    for method in ("prompt-tuning", "prefix-tuning")
+    if method == "prompt-tuning" or name not in ("distilbert", "modernbert", "deberta-v2")
+]
+
+
+@pytest.mark.parametrize(("name", "method"), SORTING)
+def test_behind_added_vectors_a_text_is_judged_by_its_own_words(
+    folders: Any, tmp_path: Path, name: str, method: str
+) -> None:
+    """The place that a head reads is then an added vector, or could be padding: texts that differ in one word must be
+    told apart, and each be judged alike whatever stands beside it in the batch."""
+    import torch
+
+    torch.manual_seed(0)
+    # The weights are wide enough for words to be felt at other places, as they are after pretraining.
+    base = load_base(str(folders(name, 0.3)), CLASSIFIER, LABELS, method)
+    model = tune(base, CLASSIFIER, method, OPTIONS)
+    texts = ["one two", "one three", "two two one four five six one two", "two two one four five six one three"]
+    coded = base.tokenizer(texts, padding=True, return_tensors="pt")
+    inputs = {key: coded[key] for key in ("input_ids", "attention_mask")}
+    learn(model, {**inputs, "labels": torch.tensor([0, 2, 0, 2])}, steps=60, dropout=False)
+    save_tuned(model, base.tokenizer, tmp_path, method)
+    for judge in (model, load_finished(tmp_path, CLASSIFIER, LABELS)[1]):
+        together = said(judge, inputs)
+        assert together.argmax(dim=1).tolist() == [0, 2, 0, 2]
+        for row, text in enumerate(texts):
+            alone = base.tokenizer([text], return_tensors="pt")
+            found = said(judge, {key: alone[key] for key in inputs})
+            assert torch.allclose(found[0], together[row], atol=1e-4), text
 
 
 def test_qlora_holds_the_network_in_4_bits_and_the_head_whole(folders: Any) -> None:
