@@ -176,7 +176,7 @@ class MonitorScreen(SteeringScreen):
         )
         if self._shown_at:  # not in the first frame: how a run ended is in the end of its log
             self.query_one("#notice", Line).show(self._notice(state))
-        if self._pane == "plots" and self.view.lines_seen != self._lines_seen:
+        if self._pane == "plots" and self._shown_at and self.view.lines_seen != self._lines_seen:
             added, self._lines_seen = self.view.lines_seen - self._lines_seen, self.view.lines_seen
             self.query_one(LogPane).show_lines(list(self.view.lines), added)
         elif self._pane == "samples" and self.view.events_seen != self._samples_seen:

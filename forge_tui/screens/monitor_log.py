@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from textual.app import ComposeResult
 from textual.widgets import Input
 
 from forge_tui.plain import plain
@@ -33,15 +32,21 @@ class LogPane(Area):
         super().__init__(id=id)
         self._tail: LineTail | None = None
         self._state: Line | None = None
+        self._log: LogLines | None = None
 
-    def compose(self) -> ComposeResult:
-        yield LogLines(most=LOG_LINES)
+    @property
+    def _lines(self) -> LogLines:
+        """The lines, made when there are any to show: the screen stands there the sooner."""
+        if self._log is None:
+            self._log = LogLines(most=LOG_LINES)
+            self.mount(self._log)
+        return self._log
 
     def begin(self, wrap: bool, is_alone: bool) -> None:
         """Other lines follow, from their end, all of them; where they stand `is_alone`, their keys are told."""
         self._tail = None
         self._state_line(is_alone)
-        log = self.query_one(LogLines)
+        log = self._lines
         log.show_level(0)
         log.show_wrapped(wrap)
         self._tell_state()
@@ -49,13 +54,13 @@ class LogPane(Area):
     def _state_line(self, is_shown: bool) -> None:
         if self._state is None and is_shown:
             self._state = Line("", id="logstate")
-            self.mount(self._state, after=self.query_one(LogLines))
+            self.mount(self._state, after=self._lines)
         if self._state is not None:
             self._state.display = is_shown
 
     def read(self, path: Path) -> None:
         """Show what was added to the end of a log file."""
-        log = self.query_one(LogLines)
+        log = self._lines
         if self._tail is None:
             self._tail = LineTail(path, from_end=LOG_BYTES)
             log.set_lines([])
@@ -68,11 +73,11 @@ class LogPane(Area):
 
     def show_lines(self, lines: Sequence[str], added: int = 0) -> None:
         """Show these lines, the last `added` of them new."""
-        self.query_one(LogLines).set_lines(lines, added)
+        self._lines.set_lines(lines, added)
         self._tell_state()
 
     def _tell_state(self) -> None:
-        log = self.query_one(LogLines)
+        log = self._lines
         what = "follows the end" if log.follows else "scrolled back: f follows the end"
         keys = "/ search  n older  N newer  e level  w wrap"
         if self._state is not None:
@@ -82,7 +87,7 @@ class LogPane(Area):
 
     def scroll_rows(self, count: int) -> None:
         """Go back (positive) or forth (negative)."""
-        self.query_one(LogLines).scroll_lines(count)
+        self._lines.scroll_lines(count)
         self._tell_state()
 
     def open_search(self) -> None:
@@ -119,7 +124,7 @@ class LogPane(Area):
         self._find(older=False)
 
     def _find(self, older: bool) -> None:
-        log, search = self.query_one(LogLines), next(iter(self.query(Input)), None)
+        log, search = self._lines, next(iter(self.query(Input)), None)
         needle = search.value if search is not None else ""
         if needle and not log.search(plain(needle), older):
             self.notify(f"no {'older' if older else 'newer'} line here holds {plain(needle)!r}", markup=False)
@@ -129,17 +134,17 @@ class LogPane(Area):
 
     def show_next_level(self) -> None:
         """Show all lines, those of warnings and errors, or those of errors."""
-        log = self.query_one(LogLines)
+        log = self._lines
         log.show_level((log.level + 1) % len(LEVELS))
         self._tell_state()
 
     def change_wrap(self) -> None:
         """Wrap long lines or cut them."""
-        log = self.query_one(LogLines)
+        log = self._lines
         log.show_wrapped(not log.wrap)
         self._tell_state()
 
     def show_end(self) -> None:
         """Go to the end and stay there."""
-        self.query_one(LogLines).show_end()
+        self._lines.show_end()
         self._tell_state()

@@ -73,6 +73,7 @@ class QuestionView(Area):
         self._told: tuple[str, ...] | None = None
         self._told_at: str | None = None
         self._written: tuple[str, ...] = ()
+        self._area: ScrolledArea | None = None
 
     def compose(self) -> ComposeResult:
         yield Line("", id="ask", classes="-wrapped")
@@ -80,8 +81,18 @@ class QuestionView(Area):
         with Area(id="body"):
             with Area(id="answers"):
                 yield AnswerList(id="options")
-            with ScrolledArea(id="told"):
-                yield Static("", id="text", markup=False)
+
+    def on_mount(self) -> None:
+        """What is told stands there after the first frame, which comes the sooner."""
+        self.call_after_refresh(self._begin_to_tell)
+
+    def _begin_to_tell(self) -> None:
+        if self._area is None and self.is_attached:
+            self._text = Static("", id="text", markup=False)
+            self._area = ScrolledArea(self._text, id="told")
+            self.query_one("#body").mount(self._area)
+            self._arrange()
+            self._tell()
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
@@ -177,6 +188,8 @@ class QuestionView(Area):
             options.highlighted = keys.index(wanted)
 
     def _tell(self) -> None:
+        if self._area is None:
+            return
         if self._told is not None:
             lines = self._told
         else:
@@ -185,8 +198,8 @@ class QuestionView(Area):
             lines = (*detail, *([""] if detail and self._question.told else []), *self._question.told)
         if lines != self._written:
             self._written = lines
-            self.query_one("#text", Static).update(Text("\n".join(plain(line) for line in lines)))
-            self.query_one("#told").scroll_home(animate=False)
+            self._text.update(Text("\n".join(plain(line) for line in lines)))
+            self._area.scroll_home(animate=False)
             self.call_after_refresh(self.screen.refresh_bindings)
 
     def _arrange(self) -> None:
@@ -200,7 +213,8 @@ class QuestionView(Area):
         answers.width = longest if is_beside else "1fr"
         answers.height, answers.max_height = ("auto", "60%") if has_told and not is_beside else ("1fr", "100%")
         self.query_one("#body").styles.layout = "horizontal" if is_beside else "vertical"
-        self.query_one("#told").display = has_told
+        if self._area is not None:
+            self._area.display = has_told
 
     def on_resize(self, event: Resize) -> None:
         """Beside each other where there is room."""
@@ -246,10 +260,10 @@ class QuestionView(Area):
 
     def read_on(self, pages: int) -> None:
         """Scroll what is told."""
-        told = self.query_one("#told")
-        told.scroll_relative(y=pages * max(1, told.size.height - 1), animate=False)
+        if self._area is not None:
+            self._area.scroll_relative(y=pages * max(1, self._area.size.height - 1), animate=False)
 
     @property
     def has_more(self) -> bool:
         """Whether more is told than fits."""
-        return self.is_mounted and self.query_one("#told").display and self.query_one("#told").max_scroll_y > 0
+        return self._area is not None and self._area.display and self._area.max_scroll_y > 0
