@@ -26,7 +26,9 @@ def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
         name, sign, value = pair.partition("=")
         if not sign or not name.strip():
             raise UsageError(
-                f"{option} {pair!r} is not name=value", "there is no '=' in it", f"Write {option} name=value"
+                f"{option} {pair!r} is not name=value",
+                "there is no name before its '='" if sign else "there is no '=' in it",
+                f"Write {option} name=value",
             )
         name, value = name.strip(), value.strip()
         if found.setdefault(name, value) != value:

@@ -67,7 +67,7 @@ def can_go_on(session: Session) -> bool:
 
 
 def _choices(session: Session, profile: DatasetProfile) -> list[Choice]:
-    cleaned = _cleaning(profile, session.draft.cleaning)
+    cleaned = _cleaning(profile, session.draft.cleaning) if profile.usable_rows != 0 else None  # nothing would be left
     choices = []
     if cleaned is not None and session.is_trainable:
         choices.append(Choice(CLEAN, f"clean them and go on: {cleaned}", (_UNTOUCHED,)))

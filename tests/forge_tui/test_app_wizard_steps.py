@@ -373,6 +373,20 @@ def test_a_pretrained_language_model_may_sort_in_two_ways(home: Any) -> None:
     assert session.request().strategy is None, "what was chosen for one model is not for another"
 
 
+@pytest.mark.parametrize(("numbers", "offered"), [(0, False), (60, True)])
+def test_cleaning_is_offered_where_it_leaves_rows(home: Any, tmp_path: Path, numbers: int, offered: bool) -> None:
+    path = tmp_path / "table.csv"
+    words = [f"{n},{n % 7},word{n}\n" for n in range(60)]
+    path.write_text("a,b,price\n" + "".join(words) + "".join(f"{n},{n % 7},{n * 3}\n" for n in range(numbers)))
+    draft = Draft(data=str(path), task="tabular-regression", columns={"target": "price"})
+    session = Session(draft)
+    profile = check_request(Request(str(path), task="tabular-regression", columns={"target": "price"}))
+    session.keep_profile(profile, session.check_key())
+    question = find_place("rows")[0].question(session)
+    assert any(each.text.startswith("clean them") for each in question.choices) is offered
+    assert offered or "choose other data" in [each.text for each in question.choices]
+
+
 # --- terms and pictures ------------------------------------------------------------------------------------------
 
 
