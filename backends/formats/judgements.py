@@ -75,7 +75,7 @@ def says_nothing(evidence: Evidence) -> bool:
         if unread := sum(evidence.findings.counts[code] for code in NOT_READ):
             faulty = f"each of its {unread:,} rows" if unread > 1 else "its only row"
             what = f"{name} has 0 examples: {faulty} is faulty"
-            fix = "Correct the rows; forge-tui check says what is wrong with each."
+            fix = "Correct the rows; what is wrong with them is told below, or by forge-tui check."
         else:
             what, fix = f"{name} has 0 examples{names}", "Add rows below the header." if names else "Add rows."
         evidence.findings.error("no-rows", what, where, fix)

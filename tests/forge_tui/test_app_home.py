@@ -366,7 +366,7 @@ def test_a_run_that_ended_cannot_be_stopped_and_says_so(home: Any, drive: Callab
     async def script(person: Any) -> None:
         await person.see("run 1")
         await person.press("s")
-        await person.see("There is nothing to stop", "the run is finished")
+        await person.see("There is nothing to stop", "the run has finished")
         await person.press("r")
         await person.see("The run has finished", "there is nothing left to train")
 
