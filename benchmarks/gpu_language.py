@@ -106,7 +106,7 @@ def make_folder(folder: Path, data: Path, evaluation: Path, is_tiny: bool) -> Pa
 
 def plan(data: Path, evaluation: Path, model: Path, method: str, length: int, steps: int) -> Planned:
     """Our run as the plan would have it on this machine; only its length is given."""
-    settings = {"max_length": length, "max_steps": steps, "eval_steps": NEVER, "save_steps": NEVER}
+    settings = {"max_length": length, "max_steps": steps, "eval_steps": NEVER, "save_steps": NEVER, "sample_tokens": 1}
     return plan_run(
         Request(
             str(data),

@@ -19,6 +19,7 @@ from backends.formats.tally import Tally, Texts, byte_length
 from backends.formats.values import normal_name
 from backends.registry import TaskData
 
+_ONE_TEXT = 100  # bytes from which on a few texts, or one, are enough to begin with
 _FEW_ANSWERS = 20
 # Chat templates know no turn of its own for a call of a tool: the assistant makes it.
 _TEMPLATE_ROLE = {"call": "assistant"}
@@ -132,7 +133,8 @@ class LanguageCheck:
             tally.usable.subtract(again)
         usable = tally.usable["train"]
         column = next(iter(self.roles.values()), "?")
-        if usable < (1 if self.shape.name == "text" else fewest_rows(tally)):
+        is_long = self.shape.name == "text" and usable and self.learned >= _ONE_TEXT  # it can be divided itself
+        if usable < fewest_rows(tally) and not is_long:
             say_too_few(self.task, tally, table, self.roles, column)
             return
         if self.shape.name != "text":

@@ -312,6 +312,12 @@ def test_a_table_of_faulty_rows_only_is_not_called_empty(tmp_path: Path) -> None
     assert "header" not in check_data(tmp_path / "empty.json").errors[0].fix
 
 
+@pytest.mark.parametrize(("text", "is_enough"), [("1", False), ("a text of many words " * 20, True)])
+def test_one_text_is_enough_where_it_is_long(tmp_path: Path, text: str, is_enough: bool) -> None:
+    profile = check_data(table(tmp_path / "one.csv", {"text": ["", text], "target": ["x", "007"]}), "text-generation")
+    assert (profile.ok, profile.usable_rows) == (is_enough, 1)
+
+
 def test_many_faults_are_counted(tmp_path: Path) -> None:
     profile = check_data(
         table(tmp_path / "table.csv", {"colour": CLASSES * 20, "target": ["x"] * 1200}), "tabular-regression"
