@@ -455,6 +455,16 @@ def test_leaving_the_app_ends_the_process(make: Any, drive: Any, home: Any, wait
     wait(lambda: not models(home), "the end of the model's process")
 
 
+def test_a_column_named_like_markup_is_shown_as_it_is(make: Any, drive: Any) -> None:
+    make(columns={"text": "mail [/body]", "label": "team"})
+
+    async def script(person: Any) -> None:
+        await open_it(person)
+        await person.see("type a text (mail [/body]), or ctrl+n")
+
+    drive(script)
+
+
 def test_a_run_without_a_model_says_so_and_the_monitor_opens_it_too(make: Any, drive: Any) -> None:
     files = make()
     weights = files.model / "model.safetensors"

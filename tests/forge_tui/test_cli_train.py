@@ -92,6 +92,7 @@ def test_a_run_that_is_stopped_ends_the_command_with_one(home: Any, table: Path,
     home.release(files)
     resumed = home.command("resume", "last", plan={"hold": ["step 3"]})
     assert resumed.code == FINISHED and "attempt 2 goes on from step 3" in resumed.err
+    assert "saved checkpoint 3" not in resumed.out and "step 5" in resumed.out, "the attempt before was told already"
     assert condition(files).status is Status.FINISHED
 
 

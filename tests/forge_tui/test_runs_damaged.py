@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.contract import RunFiles
+from backends.contract import ForgeError, RunFiles, read_json
+from forge_tui.runs.control import resume_run
 from forge_tui.runs.process import boot_id, host_name
 from forge_tui.runs.summary import run_name, summarise_run
 
@@ -72,6 +73,9 @@ def test_a_damaged_spec_leaves_the_id(run: RunFiles, spec: str) -> None:
     summary = summarise_run(run)
     assert summary.name == run_name(run) == run.folder.name
     assert (summary.task, summary.model) == (None, None)
+    with pytest.raises(ForgeError):
+        resume_run(run)
+    assert read_json(run.job) == {**(read_json(run.job) or {}), "attempt": 1}, "no attempt was begun"
 
 
 ANYTHING = st.recursive(
