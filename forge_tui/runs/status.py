@@ -54,9 +54,7 @@ class Condition:
     exit: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     events: tuple[Mapping[str, Any], ...]
-    earlier: tuple[
-        Mapping[str, Any], ...
-    ] = ()  # those of attempts before, up to the step that the present one began at
+    earlier: tuple[Mapping[str, Any], ...] = ()  # of attempts before, up to where this one began
 
     @property
     def attempt(self) -> int:

@@ -138,9 +138,10 @@ class WizardScreen(QuickScreen, Screen[None]):
 
     def on_resize(self) -> None:
         """Break the lines anew, where they are longer or shorter than they were; what is told stays."""
-        if self._at:
-            self._show_step(self._place)
-        if self._at and self.session.width != self._width:
+        if not self._at:
+            return
+        self._show_step(self._place)
+        if self.session.width != self._width:
             self.session.width = self._width
             self.view.show_more(self._place.question(self.session))
 

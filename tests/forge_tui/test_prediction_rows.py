@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from backends.contract import RunFiles, UsageError
+from backends.registry import find_task
+from forge_tui.cli.using import _typed_rows
 from forge_tui.finding_lines import grouped
 from forge_tui.prediction_rows import PredictionRows
 from forge_tui.runs.predicting import predict_rows
@@ -43,6 +45,18 @@ def test_numbers_that_cannot_be_read_are_told_with_their_rows(tmp_path: Path) ->
 def test_a_category_that_was_never_seen_is_told(tmp_path: Path) -> None:
     _, told = asked(tmp_path / "t.csv", "size,built,colour\n1,2024-01-01,red\n2,2024-01-02,blue\n3,2024-01-03,\n")
     assert told == ["'colour' never was 'blue' in training [row 2]. It counts as missing there."]
+
+
+def test_a_row_of_the_command_line_is_looked_through_as_those_of_a_file(home: Any) -> None:
+    spec = {"task": "tabular-classification", "columns": {"target": "y"}}
+    files = home.fabricate("20260102-030405-tabular-classification-0001", spec=spec)
+    rows = PredictionRows(Path("none.csv"), FEATURES)
+    task = find_task("tabular-classification")
+    list(_typed_rows('{"sise": "1", "built": "soon", "colour": "blue"}', task, files.spec, rows))
+    told = " ".join(grouped(rows.notes.warnings()))
+    assert "no column 'size', nearest is 'sise'" in told and "'soon'" in told and "never was 'blue'" in told
+    with pytest.raises(UsageError, match="empty"):
+        list(_typed_rows("  ", task, files.spec, rows))
 
 
 @pytest.mark.parametrize("trained_with_comma", [True, False])
